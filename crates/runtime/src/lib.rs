@@ -1,0 +1,1 @@
+//! ionet-runtime
