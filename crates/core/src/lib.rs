@@ -16,6 +16,7 @@ mod id;
 mod image;
 mod inventory;
 mod money;
+mod part;
 mod region;
 mod signin;
 mod spec;
@@ -32,6 +33,7 @@ pub use inventory::{
     CHIPS_PER_DEVICE_MAX, Chip, Cpu, Disk, Figure, Inventory, NetworkCard, Provenance, Slice,
 };
 pub use money::{Amount, Asset};
+pub use part::{Member, Membership, PartId, PartSpec, PartState, PartStatus};
 pub use region::{Region, RegionError, RegionFilter};
 pub use signin::{SignIn, SignInError, rfc3339};
 pub use spec::{ClusterKind, ClusterSpec, Egress, Role, SpecError, Vouch, limits};
