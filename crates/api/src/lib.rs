@@ -1,0 +1,45 @@
+//! The coordinator's REST interface as types, shared by the server and its clients.
+//!
+//! | method and path | who | body -> answer |
+//! | --- | --- | --- |
+//! | `GET /v1/network` | anyone | -> [`Network`] |
+//! | `POST /v1/auth/challenge` | anyone | [`ChallengeRequest`] -> [`Challenge`] |
+//! | `POST /v1/auth/token` | anyone | [`TokenRequest`] -> [`Token`] |
+//! | `GET /v1/offers?chip=` | anyone | -> [`Offer`]s |
+//! | `POST /v1/quotes` | anyone | a cluster spec -> [`Quote`] |
+//! | `POST /v1/clusters` | wallet | [`CreateCluster`] -> [`Cluster`] |
+//! | `GET /v1/clusters`, `GET /v1/clusters/{id}` | owner | -> [`Cluster`] |
+//! | `POST /v1/clusters/{id}/close` | owner | -> [`Cluster`] |
+//! | `GET /v1/clusters/{id}/events?after=` | owner | -> [`ClusterEvent`]s, or the same as server-sent events |
+//! | `GET /v1/clusters/{id}/access` | owner | -> [`Access`] |
+//! | `GET /v1/clusters/{id}/tunnel/{port}` | owner | WebSocket: binary frames are the bytes of one TCP connection |
+//! | `GET /v1/clusters/{id}/logs?device=&follow=&tail=` | owner | -> bytes |
+//! | `GET /v1/clusters/{id}/exec?device=&tty=&arg=..` | owner | WebSocket: [`ExecMessage`] as JSON text |
+//! | `GET /v1/devices`, `GET /v1/devices/{id}` | anyone | -> [`Device`] |
+//! | `POST /v1/devices/{id}/drain` | its supplier | [`Drain`] -> [`Device`] |
+//! | `GET /healthz`, `GET /metrics`, `GET /openapi.json` | anyone | |
+//!
+//! Every mutation that a wallet makes carries an `Idempotency-Key` header (1 to 64 printable
+//! characters). Errors are [`Problem`]s.
+
+mod cluster;
+mod device;
+mod network;
+mod problem;
+mod session;
+
+pub use cluster::{
+    Access, Cluster, ClusterEvent, CreateCluster, ExecMessage, LeaseTerms, MemberView, Money,
+    Quote, QuotedDevice, StateName, Step,
+};
+pub use device::{Device, DeviceStateName, Drain, Offer};
+pub use network::Network;
+pub use problem::{Problem, ProblemCode};
+pub use session::{Challenge, ChallengeRequest, Scope, Token, TokenRequest};
+
+/// Name of the header that makes a mutation safe to repeat.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Name of the header that follows a wish from the renter's command to the container.
+pub const REQUEST_ID: &str = "x-request-id";
+/// Largest request body in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
