@@ -1,1 +1,6 @@
-//! ionet-coordinator
+//! The coordinator: matches renters with devices, starts clusters, watches them, recovers, and
+//! vouches on-chain for the seconds that devices serve. It holds no one's money.
+
+pub mod control;
+
+pub use control::{Control, ControlError, DeviceStream};
