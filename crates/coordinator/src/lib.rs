@@ -2,5 +2,6 @@
 //! vouches on-chain for the seconds that devices serve. It holds no one's money.
 
 pub mod control;
+pub mod log;
 
 pub use control::{Control, ControlError, DeviceStream};
