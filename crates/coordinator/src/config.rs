@@ -1,0 +1,218 @@
+//! Settings of a coordinator, read from TOML.
+//!
+//! ```
+//! let config = ionet_coordinator::Config::from_toml(r#"
+//!     data_dir = "coordinator"
+//!     keypair = "keys/coordinator.json"
+//!     rpc_url = "http://127.0.0.1:8899"
+//!     ws_url = "ws://127.0.0.1:8900"
+//!     program = "11111111111111111111111111111112"
+//!     usdc_mint = "11111111111111111111111111111113"
+//!     io_mint = "11111111111111111111111111111114"
+//! "#).unwrap();
+//! assert_eq!(config.rest_addr.port(), 8420);
+//! ```
+
+use ionet_core::{ProgramId, Region, Wallet};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not what it should be.
+    #[error("coordinator settings: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// A value is out of its bounds.
+    #[error("coordinator settings: {name} must be {bounds}")]
+    Bounds {
+        /// Which.
+        name: &'static str,
+        /// Allowed values.
+        bounds: &'static str,
+    },
+}
+
+/// Settings of a coordinator. Unknown names are refused: a misspelt one must not be dropped.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder of the log and the QUIC key.
+    pub data_dir: PathBuf,
+    /// Solana keypair file of the coordinator's on-chain key: it binds, starts, vouches and
+    /// pays the fees of its own transactions.
+    pub keypair: PathBuf,
+    /// Where REST is served.
+    #[serde(default = "rest_addr")]
+    pub rest_addr: SocketAddr,
+    /// Where devices dial in, UDP.
+    #[serde(default = "quic_addr")]
+    pub quic_addr: SocketAddr,
+    /// Addresses that devices are told; empty: the one that is bound.
+    #[serde(default)]
+    pub quic_advertise: Vec<SocketAddr>,
+    /// Solana JSON-RPC of the chain.
+    pub rpc_url: String,
+    /// WebSocket beside it.
+    pub ws_url: String,
+    /// The market program.
+    pub program: ProgramId,
+    /// Mint of USDC.
+    pub usdc_mint: Wallet,
+    /// Mint of IO.
+    pub io_mint: Wallet,
+    /// Where the coordinator stands.
+    #[serde(default = "region")]
+    pub region: Region,
+    /// Seconds that a quote lives.
+    #[serde(default = "quote_seconds")]
+    pub quote_seconds: u64,
+    /// Seconds between two attestations of a running cluster's served time.
+    #[serde(default = "attest_seconds")]
+    pub attest_seconds: u64,
+    /// Milliseconds between two looks at the chain.
+    #[serde(default = "chain_poll_ms")]
+    pub chain_poll_ms: u64,
+    /// Milliseconds between two plans when nothing happens.
+    #[serde(default = "plan_ms")]
+    pub plan_ms: u64,
+    /// Milliseconds between heartbeats of a device without parts.
+    #[serde(default = "idle_interval_ms")]
+    pub idle_interval_ms: u64,
+    /// Milliseconds between heartbeats of a device with parts.
+    #[serde(default = "hired_interval_ms")]
+    pub hired_interval_ms: u64,
+    /// Version of Ray in the default image, as clients are told.
+    #[serde(default = "ray_version")]
+    pub ray_version: String,
+    /// Version of Python in the default image, as clients are told.
+    #[serde(default = "python_version")]
+    pub python_version: String,
+}
+
+fn rest_addr() -> SocketAddr {
+    ([127, 0, 0, 1], 8420).into()
+}
+
+fn quic_addr() -> SocketAddr {
+    ([127, 0, 0, 1], 8421).into()
+}
+
+fn region() -> Region {
+    Region::LOCAL
+}
+
+fn quote_seconds() -> u64 {
+    60
+}
+
+fn attest_seconds() -> u64 {
+    60
+}
+
+fn chain_poll_ms() -> u64 {
+    500
+}
+
+fn plan_ms() -> u64 {
+    250
+}
+
+fn idle_interval_ms() -> u64 {
+    20_000
+}
+
+fn hired_interval_ms() -> u64 {
+    2_000
+}
+
+fn ray_version() -> String {
+    "2.60.0".to_owned()
+}
+
+fn python_version() -> String {
+    "3.11".to_owned()
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
+        Self::from_toml(&text)
+    }
+
+    /// Reads and checks settings.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Whether every value is within its bounds.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let check = |fine: bool, name, bounds| {
+            if fine { Ok(()) } else { Err(ConfigError::Bounds { name, bounds }) }
+        };
+        // A quote outlives a person's decision, not a change of the market.
+        check((1..=3_600).contains(&self.quote_seconds), "quote_seconds", "1 to 3600")?;
+        // Suppliers stop serving after 600 s without a receipt on-chain or off.
+        check((1..=600).contains(&self.attest_seconds), "attest_seconds", "1 to 600")?;
+        check((10..=60_000).contains(&self.chain_poll_ms), "chain_poll_ms", "10 to 60000")?;
+        check((10..=10_000).contains(&self.plan_ms), "plan_ms", "10 to 10000")?;
+        let idle = (50..=600_000).contains(&self.idle_interval_ms);
+        check(idle, "idle_interval_ms", "50 to 600000")?;
+        let hired = (50..=60_000).contains(&self.hired_interval_ms);
+        check(hired, "hired_interval_ms", "50 to 60000")
+    }
+
+    /// Time between two looks at the chain.
+    pub(crate) fn chain_poll(&self) -> Duration {
+        Duration::from_millis(self.chain_poll_ms)
+    }
+
+    /// Time between two plans.
+    pub(crate) fn plan_interval(&self) -> Duration {
+        Duration::from_millis(self.plan_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        data_dir = "d"
+        keypair = "k"
+        rpc_url = "http://127.0.0.1:1"
+        ws_url = "ws://127.0.0.1:2"
+        program = "11111111111111111111111111111112"
+        usdc_mint = "11111111111111111111111111111113"
+        io_mint = "11111111111111111111111111111114"
+    "#;
+
+    #[test]
+    fn bounds_and_misspellings_are_refused() {
+        assert!(Config::from_toml(GOOD).is_ok());
+        for bad in ["quote_seconds = 0", "plan_ms = 1", "quote_secs = 5", "region = \"mars\""] {
+            assert!(Config::from_toml(&format!("{GOOD}\n{bad}")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn settings_survive_writing() {
+        let config = Config::from_toml(GOOD).unwrap();
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(Config::from_toml(&text).unwrap().program, config.program);
+    }
+}
