@@ -207,7 +207,9 @@ impl Node {
         let mut accounts = self.store.load_accounts()?;
         let state = self.store.load_state()?.ok_or(ChainError::NodeStopped)?;
         self.svm = Svm::from_accounts(accounts.map())?;
-        self.reserved_slot = state.reserved_slot.max(self.now.slot);
+        self.reserved_slot = state.reserved_slot;
+        // What a failed commit had numbered is gone: the block goes on after what it really has.
+        self.block_len = self.store.block_len(self.now.slot)?;
         let mut view = self.shared.view_mut();
         self.svm.set_instant(self.now, &self.shared.blockhashes, &view.window);
         show_sysvars(&self.svm, &mut accounts);

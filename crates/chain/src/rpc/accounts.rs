@@ -109,24 +109,7 @@ fn get_program_accounts(services: &Services, params: &Params) -> Result<Value, R
         .filter(|(_, account)| filters.iter().all(|filter| matches(filter, account)))
         .map(|(address, account)| (*address, account.clone()))
         .collect();
-    let bytes: usize = found
-        .iter()
-        .map(|(_, account)| {
-            data_slice.map_or(account.data().len(), |s| s.length.min(account.data().len()))
-        })
-        .sum();
-    if bytes > PROGRAM_ACCOUNTS_BYTES_MAX {
-        return Err(RpcError::invalid_request(format!(
-            "the accounts hold {bytes} bytes; max {PROGRAM_ACCOUNTS_BYTES_MAX}: use filters or \
-             dataSlice"
-        )));
-    }
-    let mut rows = Vec::with_capacity(found.len());
-    for (address, account) in found {
-        let lookup = |key: &Address| services.shared.view().accounts.get(key).cloned();
-        let account = encode_with(&address, &account, encoding, data_slice, lookup)?;
-        rows.push(RpcKeyedAccount { pubkey: address.to_string(), account });
-    }
+    let rows = encode_all(services, found, encoding, data_slice)?;
     to_json(&if config.with_context.unwrap_or(false) {
         OptionalContext::Context(Response { context: RpcResponseContext::new(slot), value: rows })
     } else {
@@ -142,6 +125,35 @@ fn get_minimum_balance(params: &Params) -> Result<Value, RpcError> {
         )));
     }
     Ok(((RENT_OVERHEAD_BYTES + bytes) * RENT_LAMPORTS_PER_BYTE).into())
+}
+
+/// Encodes what a scan found, within the bound of one answer.
+pub(super) fn encode_all(
+    services: &Services,
+    found: Vec<(Address, AccountSharedData)>,
+    encoding: UiAccountEncoding,
+    slice: Option<UiDataSliceConfig>,
+) -> Result<Vec<RpcKeyedAccount>, RpcError> {
+    let bytes: usize = found.iter().map(|(_, account)| shown_bytes(account, slice)).sum();
+    if bytes > PROGRAM_ACCOUNTS_BYTES_MAX {
+        return Err(RpcError::invalid_request(format!(
+            "the accounts hold {bytes} bytes; max {PROGRAM_ACCOUNTS_BYTES_MAX}: use filters or \
+             dataSlice"
+        )));
+    }
+    let lookup = |key: &Address| services.shared.view().accounts.get(key).cloned();
+    found
+        .into_iter()
+        .map(|(address, account)| {
+            let account = encode_with(&address, &account, encoding, slice, lookup)?;
+            Ok(RpcKeyedAccount { pubkey: address.to_string(), account })
+        })
+        .collect()
+}
+
+fn shown_bytes(account: &AccountSharedData, slice: Option<UiDataSliceConfig>) -> usize {
+    let all = account.data().len();
+    slice.map_or(all, |slice| slice.length.min(all.saturating_sub(slice.offset)))
 }
 
 /// Bounds and verifies what a client filters by.
@@ -190,10 +202,7 @@ fn encode_with(
     lookup: impl Fn(&Address) -> Option<AccountSharedData>,
 ) -> Result<UiAccount, RpcError> {
     let base58 = matches!(encoding, UiAccountEncoding::Binary | UiAccountEncoding::Base58);
-    let shown = slice.map_or(account.data().len(), |slice| {
-        slice.length.min(account.data().len().saturating_sub(slice.offset))
-    });
-    if base58 && shown > BASE58_DATA_MAX {
+    if base58 && shown_bytes(account, slice) > BASE58_DATA_MAX {
         return Err(RpcError::invalid_request(
             "Encoded binary (base 58) data should be less than 128 bytes, please use Base64 \
              encoding.",

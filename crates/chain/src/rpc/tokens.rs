@@ -5,11 +5,12 @@ use solana_account::{AccountSharedData, ReadableAccount};
 use solana_account_decoder::UiAccountEncoding;
 use solana_address::Address;
 use solana_rpc_client_types::config::{RpcAccountInfoConfig, RpcTokenAccountsFilter};
-use solana_rpc_client_types::response::{RpcKeyedAccount, RpcTokenAccountBalance};
+use solana_rpc_client_types::response::RpcTokenAccountBalance;
 
-use super::{Params, RpcError, context_slot, encode_account, params, with_context};
+use super::accounts::encode_all;
+use super::{Params, RpcError, context_slot, params, with_context};
 use crate::chain::Services;
-use crate::tokens::{self, TOKEN, TOKEN_2022, TokenAccount};
+use crate::tokens::{self, TOKEN, TOKEN_2022};
 
 /// Accounts in a `getTokenLargestAccounts`, as on Solana.
 const LARGEST: usize = 20;
@@ -22,9 +23,7 @@ pub(super) fn call(
     Some(match method {
         "getTokenAccountBalance" => get_balance(services, params),
         "getTokenSupply" => get_supply(services, params),
-        "getTokenAccountsByOwner" => {
-            get_accounts(services, params, |account, owner| account.owner == *owner)
-        }
+        "getTokenAccountsByOwner" => get_accounts(services, params),
         "getTokenLargestAccounts" => get_largest(services, params),
         _ => return None,
     })
@@ -57,11 +56,7 @@ fn get_supply(services: &Services, params: &Params) -> Result<Value, RpcError> {
     with_context(view.slot, tokens::ui_amount(mint.supply, mint.decimals))
 }
 
-fn get_accounts(
-    services: &Services,
-    params: &Params,
-    belongs: impl Fn(&TokenAccount, &Address) -> bool,
-) -> Result<Value, RpcError> {
+fn get_accounts(services: &Services, params: &Params) -> Result<Value, RpcError> {
     let owner = params.address(0)?;
     let filter: RpcTokenAccountsFilter = params.required(1)?;
     let config: RpcAccountInfoConfig = params.optional(2)?;
@@ -81,17 +76,20 @@ fn get_accounts(
     if !tokens::is_token_program(&program) {
         return Err(RpcError::invalid_params("Invalid param: unrecognized Token program id"));
     }
+    // Pointers only: the lock is not held while the answer is encoded.
+    let found: Vec<(Address, AccountSharedData)> = view
+        .accounts
+        .owned_by(&program)
+        .filter(|(_, account)| {
+            tokens::token_account(account).is_some_and(|token| {
+                token.owner == owner && mint.is_none_or(|mint| mint == token.mint)
+            })
+        })
+        .map(|(address, account)| (*address, account.clone()))
+        .collect();
+    drop(view);
     let encoding = config.encoding.unwrap_or(UiAccountEncoding::Binary);
-    let mut rows = Vec::new();
-    for (address, account) in view.accounts.owned_by(&program) {
-        let Some(token) = tokens::token_account(account) else { continue };
-        if belongs(&token, &owner) && mint.is_none_or(|mint| mint == token.mint) {
-            let account =
-                encode_account(address, account, encoding, config.data_slice, &view.accounts)?;
-            rows.push(RpcKeyedAccount { pubkey: address.to_string(), account });
-        }
-    }
-    with_context(slot, rows)
+    with_context(slot, encode_all(services, found, encoding, config.data_slice)?)
 }
 
 fn get_largest(services: &Services, params: &Params) -> Result<Value, RpcError> {

@@ -79,6 +79,12 @@ impl Store {
         Ok(accounts)
     }
 
+    /// Transactions in a block.
+    pub(crate) fn block_len(&self, slot: u64) -> Result<u32, StoreError> {
+        let sql = "SELECT COUNT(*) FROM transactions WHERE slot = ?";
+        Ok(self.connection.query_row(sql, [slot.cast_signed()], |row| row.get(0))?)
+    }
+
     /// Whether the signature has ever been in a block.
     pub(crate) fn has_signature(&self, signature: &Signature) -> Result<bool, StoreError> {
         let mut statement =
