@@ -1,0 +1,75 @@
+# `make help` lists the habits of this house. Needs: sh, make. `scripts/setup.sh` gets the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+# A compiler that setup.sh put there is not on the PATH of this shell yet.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+CARGO ?= cargo
+WORKERS ?= 4
+PURGE ?=
+# What a binary is made of: one that was built from exactly this is used as it is.
+SOURCES = $(shell cat $$(git ls-files 'crates/**' 'programs/**' 'images/**' 'scripts/containers.conf' Cargo.toml Cargo.lock 2>/dev/null | LC_ALL=C sort) 2>/dev/null | sha256sum | cut -c1-16)
+RELEASE = dist/ionet-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
+
+.PHONY: help
+help: ## list these targets
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what is missing on this machine
+	@scripts/setup.sh
+
+.PHONY: binary
+binary: setup
+	@if [ -x "$(RELEASE)/ionet" ] && [ "$$(cat $(RELEASE)/SOURCES)" = "$(SOURCES)" ]; then \
+	  echo "make: using $(RELEASE)/ionet, built from these sources"; \
+	else \
+	  echo "make: compiling (the first time takes some minutes)"; \
+	  $(CARGO) build --release --locked -p ionet-cli; \
+	fi
+
+.PHONY: up
+up: binary ## set up, build, and start a local network (WORKERS=4)
+	@bin=target/release/ionet; \
+	if [ -x "$(RELEASE)/ionet" ] && [ "$$(cat $(RELEASE)/SOURCES)" = "$(SOURCES)" ]; then \
+	  bin=$(RELEASE)/ionet; fi; \
+	"$$bin" up --workers $(WORKERS)
+
+.PHONY: down
+down: ## stop the local network (PURGE=1: and leave the machine as it was)
+	@bin=$$(command -v ionet || ls target/release/ionet "$(RELEASE)/ionet" 2>/dev/null | head -1); \
+	if [ -z "$$bin" ]; then echo "make: no ionet here; nothing to stop"; exit 0; fi; \
+	"$$bin" down $(if $(PURGE),--purge --yes)
+
+.PHONY: test
+test: setup lint ## everything that must hold: format, lints, all tests, programs
+	images/ray/build.sh
+	$(CARGO) test --locked --workspace
+	programs/check.sh
+
+.PHONY: lint
+lint: ## format and clippy, no warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: fmt
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+.PHONY: bench
+bench: setup ## measure, and write docs/benchmarks.md anew
+	$(CARGO) build --release --locked -p ionet-cli
+	$(CARGO) run --release --locked -p xtask -- bench
+
+.PHONY: programs
+programs: ## compile the on-chain programs (needs scripts/setup.sh --programs)
+	scripts/setup.sh --programs
+	programs/build.sh
+
+.PHONY: release
+release: setup ## build the binary that `make up` uses where it fits
+	$(CARGO) build --release --locked -p ionet-cli
+	mkdir -p $(RELEASE)
+	cp target/release/ionet $(RELEASE)/ionet
+	echo $(SOURCES) > $(RELEASE)/SOURCES
+	@echo "make: $(RELEASE)/ionet"
