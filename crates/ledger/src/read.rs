@@ -1,0 +1,233 @@
+//! Reading the market's accounts. What an endpoint answers is checked before it is believed:
+//! owner by the filter's program, kind, version and every field by the interface.
+
+use crate::error::LedgerError;
+use crate::token::{TokenAccount, associated_account};
+use crate::{Ledger, addresses};
+use ionet_market_interface::LayoutError;
+use ionet_market_interface::account::{
+    Config, Device, Kind, LAYOUT_VERSION, Lease, Line, PageRef, RenterCounter,
+};
+use solana_address::Address;
+use solana_rpc_client_api::config::{
+    RpcAccountInfoConfig, RpcProgramAccountsConfig, UiAccountEncoding,
+};
+use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
+
+/// A line with its place in the lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedLine {
+    /// The page.
+    pub page: u16,
+    /// Its index in the page.
+    pub index: u8,
+    /// The line.
+    pub line: Line,
+}
+
+fn malformed(kind: &'static str, address: Address) -> impl FnOnce(LayoutError) -> LedgerError {
+    move |why| LedgerError::Malformed { kind, address, why: format!("{why:?}") }
+}
+
+impl Ledger {
+    /// The program's configuration.
+    pub async fn config(&self) -> Result<Config, LedgerError> {
+        let address = addresses::config(&self.program).0;
+        let missing = LedgerError::NotFound { kind: "market configuration", address };
+        let data = self.connection.account(&address).await?.ok_or(missing)?;
+        Config::decode(&data).map_err(malformed("market configuration", address))
+    }
+
+    /// The record of the device with this key; `None` if it is not registered.
+    pub async fn device(&self, key: &[u8; 32]) -> Result<Option<Device>, LedgerError> {
+        Ok(self.devices_of_keys(&[*key]).await?.pop().flatten())
+    }
+
+    /// The records of many devices, in the order asked.
+    pub async fn devices_of_keys(
+        &self,
+        keys: &[[u8; 32]],
+    ) -> Result<Vec<Option<Device>>, LedgerError> {
+        let at: Vec<_> = keys.iter().map(|k| addresses::device(&self.program, k).0).collect();
+        let found = self.connection.accounts(&at).await?;
+        at.iter()
+            .zip(found)
+            .map(|(address, data)| match data {
+                None => Ok(None),
+                Some(data) => {
+                    Device::decode(&data).map(Some).map_err(malformed("device", *address))
+                }
+            })
+            .collect()
+    }
+
+    /// Every device of a supplier.
+    pub async fn devices_of_supplier(
+        &self,
+        supplier: &Address,
+    ) -> Result<Vec<Device>, LedgerError> {
+        let found = self.find(Kind::Device, Device::SUPPLIER_AT, supplier).await?;
+        found
+            .into_iter()
+            .map(|(address, data)| Device::decode(&data).map_err(malformed("device", address)))
+            .collect()
+    }
+
+    /// A lease; `None` if there is none (never opened, or reclaimed).
+    pub async fn lease(&self, address: &Address) -> Result<Option<Lease>, LedgerError> {
+        Ok(self.leases(std::slice::from_ref(address)).await?.pop().flatten())
+    }
+
+    /// Many leases, in the order asked.
+    pub async fn leases(&self, addresses: &[Address]) -> Result<Vec<Option<Lease>>, LedgerError> {
+        let found = self.connection.accounts(addresses).await?;
+        addresses
+            .iter()
+            .zip(found)
+            .map(|(address, data)| match data {
+                None => Ok(None),
+                Some(data) => Lease::decode(&data).map(Some).map_err(malformed("lease", *address)),
+            })
+            .collect()
+    }
+
+    /// Every lease of a renter that exists.
+    pub async fn leases_of_renter(
+        &self,
+        renter: &Address,
+    ) -> Result<Vec<(Address, Lease)>, LedgerError> {
+        self.find_leases(Lease::RENTER_AT, renter).await
+    }
+
+    /// Every lease that names this coordinator.
+    pub async fn leases_of_coordinator(
+        &self,
+        coordinator: &Address,
+    ) -> Result<Vec<(Address, Lease)>, LedgerError> {
+        self.find_leases(Lease::COORDINATOR_AT, coordinator).await
+    }
+
+    async fn find_leases(
+        &self,
+        at: usize,
+        key: &Address,
+    ) -> Result<Vec<(Address, Lease)>, LedgerError> {
+        let found = self.find(Kind::Lease, at, key).await?;
+        found
+            .into_iter()
+            .map(|(address, data)| {
+                let lease = Lease::decode(&data).map_err(malformed("lease", address))?;
+                Ok((address, lease))
+            })
+            .collect()
+    }
+
+    /// Every line of a lease, in order. Pages that were reclaimed are left out.
+    pub async fn lines(
+        &self,
+        address: &Address,
+        lease: &Lease,
+    ) -> Result<Vec<PlacedLine>, LedgerError> {
+        let pages: Vec<_> = (0..lease.pages_made)
+            .map(|number| addresses::page(&self.program, address, number).0)
+            .collect();
+        let mut lines = Vec::new();
+        for (at, data) in pages.iter().zip(self.connection.accounts(&pages).await?) {
+            let Some(data) = data else { continue };
+            let page = PageRef::new(&data).map_err(malformed("page", *at))?;
+            for (index, line) in page.lines() {
+                let line = line.map_err(malformed("page", *at))?;
+                lines.push(PlacedLine { page: page.header().number, index, line });
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Numbers and rent payers of a lease's pages that exist.
+    pub async fn pages(
+        &self,
+        address: &Address,
+        lease: &Lease,
+    ) -> Result<Vec<(u16, [u8; 32])>, LedgerError> {
+        let at: Vec<_> = (0..lease.pages_made)
+            .map(|number| addresses::page(&self.program, address, number).0)
+            .collect();
+        let mut pages = Vec::new();
+        for (address, data) in at.iter().zip(self.connection.accounts(&at).await?) {
+            let Some(data) = data else { continue };
+            let page = PageRef::new(&data).map_err(malformed("page", *address))?;
+            pages.push((page.header().number, page.header().rent_payer));
+        }
+        Ok(pages)
+    }
+
+    /// The counter that this renter's next lease will have.
+    pub async fn next_counter(&self, renter: &Address) -> Result<u64, LedgerError> {
+        let address = addresses::renter(&self.program, renter).0;
+        match self.connection.account(&address).await? {
+            None => Ok(0),
+            Some(data) => RenterCounter::decode(&data)
+                .map(|counter| counter.next)
+                .map_err(malformed("renter's counter", address)),
+        }
+    }
+
+    /// Base units of `mint` in `owner`'s associated account; 0 where there is none.
+    pub async fn tokens(&self, owner: &Address, mint: &Address) -> Result<u64, LedgerError> {
+        let address = associated_account(owner, mint);
+        Ok(self.token_account(&address).await?.map_or(0, |account| account.amount))
+    }
+
+    /// A token account; `None` where there is none.
+    pub async fn token_account(
+        &self,
+        address: &Address,
+    ) -> Result<Option<TokenAccount>, LedgerError> {
+        let Some(data) = self.connection.account(address).await? else { return Ok(None) };
+        let why = || LedgerError::Malformed {
+            kind: "token account",
+            address: *address,
+            why: "not 165 bytes of SPL Token".into(),
+        };
+        TokenAccount::parse(&data).map(Some).ok_or_else(why)
+    }
+
+    /// Accounts of a kind whose bytes at `at` are `key`.
+    async fn find(
+        &self,
+        kind: Kind,
+        at: usize,
+        key: &Address,
+    ) -> Result<Vec<(Address, Vec<u8>)>, LedgerError> {
+        let head = vec![kind as u8, LAYOUT_VERSION];
+        let filters = vec![
+            RpcFilterType::Memcmp(Memcmp::new_raw_bytes(0, head)),
+            RpcFilterType::Memcmp(Memcmp::new_raw_bytes(at, key.to_bytes().to_vec())),
+        ];
+        let config = RpcProgramAccountsConfig {
+            filters: Some(filters),
+            account_config: RpcAccountInfoConfig {
+                encoding: Some(UiAccountEncoding::Base64),
+                ..RpcAccountInfoConfig::default()
+            },
+            ..RpcProgramAccountsConfig::default()
+        };
+        let found = self
+            .connection
+            .rpc()
+            .get_program_ui_accounts_with_config(&self.program, config)
+            .await
+            .map_err(|e| self.connection.failed(e))?;
+        found
+            .into_iter()
+            .map(|(address, account)| {
+                let why = || LedgerError::Malformed {
+                    kind: "account",
+                    address,
+                    why: "the endpoint's encoding cannot be read".into(),
+                };
+                Ok((address, account.data.decode().ok_or_else(why)?))
+            })
+            .collect()
+    }
+}
