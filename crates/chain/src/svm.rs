@@ -235,8 +235,9 @@ impl Svm {
     ) -> Result<Outcome, Broken> {
         let before = self.writable_accounts(sanitized.message());
         let lite = &mut self.lite;
-        let sent = catch_unwind(AssertUnwindSafe(|| lite.send_transaction(transaction)))
-            .map_err(|_| Broken)?;
+        let sent =
+            catch_unwind(AssertUnwindSafe(|| lite.send_transaction(transaction).map_err(Box::new)))
+                .map_err(|_| Broken)?;
         let (result, meta) = match sent {
             Ok(meta) => (Ok(()), meta),
             Err(failed) => (Err(failed.err), failed.meta),
@@ -260,8 +261,10 @@ impl Svm {
     /// Executes a transaction without keeping anything.
     pub(crate) fn simulate(&self, transaction: VersionedTransaction) -> Result<Simulation, Broken> {
         let lite = &self.lite;
-        let simulated = catch_unwind(AssertUnwindSafe(|| lite.simulate_transaction(transaction)))
-            .map_err(|_| Broken)?;
+        let simulated = catch_unwind(AssertUnwindSafe(|| {
+            lite.simulate_transaction(transaction).map_err(Box::new)
+        }))
+        .map_err(|_| Broken)?;
         Ok(match simulated {
             Ok(info) => {
                 Simulation { result: Ok(()), meta: info.meta, post_accounts: info.post_accounts }
