@@ -8,6 +8,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// bytes each).
 pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 
+/// Deepest nesting of a message. CBOR may nest; the limit keeps a hostile frame from exhausting
+/// the stack. The deepest message nests six times.
+const NESTING_MAX: usize = 32;
+
 /// Why a frame was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
@@ -57,7 +61,17 @@ pub async fn read<M: DeserializeOwned>(
     }
     let mut bytes = vec![0u8; length];
     stream.read_exact(&mut bytes).await?;
-    // CBOR may nest; the limit keeps a hostile frame from exhausting the stack.
-    ciborium::de::from_reader_with_recursion_limit(&bytes[..], 32)
-        .map_err(|e| FrameError::Malformed(e.to_string()))
+    decode(&bytes)
+}
+
+/// Reads one message from the bytes of a frame, without its length.
+pub fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, FrameError> {
+    let mut rest = bytes;
+    let message = ciborium::de::from_reader_with_recursion_limit(&mut rest, NESTING_MAX)
+        .map_err(|e| FrameError::Malformed(e.to_string()))?;
+    if rest.is_empty() {
+        Ok(message)
+    } else {
+        Err(FrameError::Malformed(format!("{} bytes after the message", rest.len())))
+    }
 }

@@ -8,6 +8,7 @@
 //! Maps ignore fields that they do not know, so either end may be newer. A message of an
 //! unknown kind is answered or skipped, never fatal.
 
+pub mod endpoint;
 pub mod frame;
 pub mod message;
 

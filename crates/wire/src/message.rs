@@ -148,11 +148,11 @@ pub struct SignedReceipt {
     /// Address of the lease.
     pub lease: Wallet,
     /// Page of the lease.
-    pub page: u32,
+    pub page: u16,
     /// Line of the page.
     pub line: u8,
-    /// Generation of the line.
-    pub generation: u32,
+    /// Generation of the line on-chain; not that of a part.
+    pub generation: u64,
     /// Seconds served since the line's start.
     pub served_s: u64,
     /// Who signed.
@@ -324,16 +324,19 @@ pub enum ExecFrame {
     /// To the program.
     Stdin {
         /// Bytes; empty: end of input.
+        #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
     /// From the program.
     Stdout {
         /// Bytes.
+        #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
     /// From the program.
     Stderr {
         /// Bytes.
+        #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
     /// The program ended. Last frame.
