@@ -1,5 +1,7 @@
 //! Every limit of the node, with the reason for its size.
 
+use std::time::Duration;
+
 /// Largest serialized transaction, bytes: Solana's packet (IPv6 minimum MTU 1280, less headers).
 pub const TRANSACTION_BYTES_MAX: usize = 1_232;
 
@@ -67,6 +69,9 @@ pub const SIGNATURES_FOR_ADDRESS_MAX: usize = 1_000;
 
 /// Slots in one `getBlocks`, as on Solana.
 pub const BLOCKS_RANGE_MAX: u64 = 500_000;
+
+/// How long a call waits for the open block to be closed: two slots and a half by default.
+pub const OPEN_BLOCK_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Filters in one `getProgramAccounts`, as on Solana.
 pub const PROGRAM_ACCOUNTS_FILTERS_MAX: usize = 4;

@@ -341,7 +341,12 @@ async fn blocks_hold_their_transactions_and_empty_ones_are_blocks_too() {
     let chain = serve(config(dir.path()));
     let payer = Keypair::new();
     chain.airdrop(&payer.pubkey(), SOL).await;
-    let open = chain.slots.advance(1).await.unwrap();
+    // The block of a transaction just seen is waited for: here it is closed meanwhile.
+    let seen = chain.slots.advance(0).await.unwrap();
+    let (waited, open) =
+        tokio::join!(chain.call("getBlock", json!([seen])), chain.slots.advance(1));
+    assert_eq!(waited["result"]["transactions"].as_array().unwrap().len(), 1);
+    let open = open.unwrap();
     assert_eq!(chain.error_code("getBlock", json!([open])).await, -32004);
     let block = chain.call("getBlock", json!([open - 1])).await["result"].clone();
     assert_eq!(block["transactions"].as_array().unwrap().len(), 1);

@@ -1,5 +1,7 @@
 //! The chain as a whole: slots, epochs, blockhashes, health and the node itself.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 use solana_account::ReadableAccount;
 use solana_epoch_schedule::EpochSchedule;
@@ -8,13 +10,24 @@ use solana_rpc_client_types::response::{
     RpcBlockhash, RpcContactInfo, RpcIdentity, RpcPrioritizationFee, RpcSupply, RpcVersionInfo,
     RpcVoteAccountStatus,
 };
+use solana_version::Version;
 
 use super::{Params, RpcError, context_slot, params, to_json, with_context};
 use crate::chain::Services;
 use crate::limits::{SLOT_LEADERS_MAX, SLOTS_PER_EPOCH};
 
-/// The Agave version whose virtual machine and programs run here: clients decide by it.
-const SOLANA_CORE: &str = "4.2.2";
+/// The Agave version whose virtual machine runs here: clients decide by it.
+static VERSION: LazyLock<Version> = LazyLock::new(Version::default);
+
+fn solana_core() -> String {
+    VERSION.as_semver_version().to_string()
+}
+
+fn get_version() -> Result<Value, RpcError> {
+    // web3.js wants a number.
+    let feature_set = Some(VERSION.feature_set());
+    to_json(&RpcVersionInfo { solana_core: solana_core(), feature_set })
+}
 
 pub(super) fn call(
     services: &Services,
@@ -23,9 +36,7 @@ pub(super) fn call(
 ) -> Option<Result<Value, RpcError>> {
     Some(match method {
         "getHealth" => get_health(services),
-        "getVersion" => {
-            to_json(&RpcVersionInfo { solana_core: SOLANA_CORE.to_owned(), feature_set: None })
-        }
+        "getVersion" => get_version(),
         "getIdentity" => to_json(&RpcIdentity { identity: services.shared.identity.to_string() }),
         "getGenesisHash" => Ok(services.shared.genesis_hash.to_string().into()),
         "getSlot" | "getBlockHeight" => get_slot(services, params),
@@ -110,9 +121,9 @@ fn get_cluster_nodes(services: &Services) -> Result<Value, RpcError> {
         serve_repair: None,
         rpc: Some(services.rpc_addr),
         pubsub: Some(services.ws_addr),
-        version: Some(SOLANA_CORE.to_owned()),
+        version: Some(solana_core()),
         client_id: None,
-        feature_set: None,
+        feature_set: Some(VERSION.feature_set()),
         shred_version: None,
     }])
 }

@@ -10,10 +10,13 @@ use solana_transaction_status_client_types::{
     EncodedConfirmedTransactionWithStatusMeta, TransactionConfirmationStatus, TransactionStatus,
     UiConfirmedBlock,
 };
+use tokio::sync::broadcast::error::RecvError;
 
 use super::{Params, RpcError, context_slot, encode, history_of, params, to_json, with_context};
 use crate::chain::Services;
-use crate::limits::{BLOCKS_RANGE_MAX, SIGNATURE_STATUSES_MAX, SIGNATURES_FOR_ADDRESS_MAX};
+use crate::limits::{
+    BLOCKS_RANGE_MAX, OPEN_BLOCK_WAIT_MAX, SIGNATURE_STATUSES_MAX, SIGNATURES_FOR_ADDRESS_MAX,
+};
 use crate::record::TransactionRecord;
 
 pub(super) fn call(
@@ -108,6 +111,19 @@ fn get_signatures_for_address(services: &Services, params: &Params) -> Result<Va
         })
         .collect();
     to_json(&rows)
+}
+
+/// A transaction is final at once, its block only when its slot is over. A client that asks for
+/// the block of a transaction that it has just seen waits for that instead of being refused.
+pub(super) async fn until_closed(services: &Services, params: &Params) {
+    // A wrong parameter is told by the call itself.
+    let Ok(slot) = params.required::<u64>(0) else { return };
+    let mut events = services.events.subscribe();
+    let open = || services.shared.view().slot == slot;
+    let closed =
+        async { while open() && !matches!(events.recv().await, Err(RecvError::Closed)) {} };
+    // Slots may be set to be long: then the answer is that it is not available.
+    let _ = tokio::time::timeout(OPEN_BLOCK_WAIT_MAX, closed).await;
 }
 
 /// A block is shown once it is closed: until then it grows.

@@ -128,6 +128,9 @@ async fn dispatch(services: &Services, method: &str, params: Params) -> Result<V
         "requestAirdrop" => send::request_airdrop(services, &params).await,
         "getFeeForMessage" => send::get_fee_for_message(services, &params).await,
         _ => {
+            if matches!(method, "getBlock" | "getBlockTime") {
+                history::until_closed(services, &params).await;
+            }
             // Encoding big accounts and reading history take time: not on the server's threads.
             let services = services.clone();
             let method = method.to_owned();
