@@ -1,0 +1,67 @@
+//! Signing receipts: what a supplier can cash without us.
+
+use ionet_core::{ChainRef, ClusterId, SignatureBytes, Wallet};
+use ionet_ledger::interface::statement::Receipt;
+use ionet_ledger::{KeypairFile, Signer as _};
+use ionet_network::LineRef;
+use ionet_wire::message::SignedReceipt;
+use std::fmt;
+use std::sync::Arc;
+
+/// Signs receipts with the coordinator's on-chain key.
+#[derive(Clone)]
+pub struct ReceiptSigner {
+    key: Arc<KeypairFile>,
+    chain: ChainRef,
+}
+
+impl fmt::Debug for ReceiptSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiptSigner").field("chain", &self.chain).finish_non_exhaustive()
+    }
+}
+
+impl ReceiptSigner {
+    pub(super) fn new(key: Arc<KeypairFile>, chain: ChainRef) -> Self {
+        Self { key, chain }
+    }
+
+    /// A receipt for `served_s` seconds since the start of `line`, whose device had
+    /// `generation` when it was bound.
+    pub fn sign(
+        &self,
+        cluster: ClusterId,
+        lease: Wallet,
+        line: LineRef,
+        generation: u64,
+        served_s: u64,
+    ) -> SignedReceipt {
+        let LineRef { page, index } = line;
+        let receipt = Receipt { lease: lease.0, page, index, generation, served_s };
+        let bytes = receipt.signing_bytes(&self.chain.genesis.0, &self.chain.program.0);
+        SignedReceipt {
+            cluster,
+            lease,
+            page,
+            line: index,
+            generation,
+            served_s,
+            signer: Wallet(self.key.address().to_bytes()),
+            signature: SignatureBytes(self.key.sign_now(&bytes).into()),
+        }
+    }
+
+    /// Whether a receipt that a device shows is one of ours, on this chain.
+    pub fn is_ours(&self, receipt: &SignedReceipt) -> bool {
+        let plain = Receipt {
+            lease: receipt.lease.0,
+            page: receipt.page,
+            index: receipt.line,
+            generation: receipt.generation,
+            served_s: receipt.served_s,
+        };
+        let bytes = plain.signing_bytes(&self.chain.genesis.0, &self.chain.program.0);
+        receipt.signer.0 == self.key.address().to_bytes()
+            && ionet_core::verify(&receipt.signer.0, &bytes, &receipt.signature).is_ok()
+    }
+}

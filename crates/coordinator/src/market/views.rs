@@ -1,0 +1,114 @@
+//! What the chain says, in the words of `ionet-network`.
+
+use super::{Market, address};
+use ionet_core::{DeviceId, Vouch, Wallet};
+use ionet_ledger::LedgerError;
+use ionet_ledger::interface::account as chain;
+use ionet_network::{At, DeviceTerms, LeaseClockView, LeaseStatus, LeaseTerms, LeaseView};
+use ionet_placement::Asks;
+
+/// A device as the chain records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenDevice {
+    /// The wallet that registered it.
+    pub supplier: Wallet,
+    /// What it offers.
+    pub terms: DeviceTerms,
+}
+
+impl Market {
+    /// Leases as they are now, in the order asked; `None` where there is none (not opened yet,
+    /// or reclaimed).
+    pub async fn leases(
+        &self,
+        leases: &[Wallet],
+    ) -> Result<Vec<Option<(LeaseView, LeaseClockView)>>, LedgerError> {
+        let addresses: Vec<_> = leases.iter().map(address).collect();
+        let found = self.ledger.leases(&addresses).await?;
+        let now = self.clock().await?;
+        let view = |(at, lease): (&Wallet, Option<chain::Lease>)| {
+            lease.and_then(|lease| {
+                Some((self.lease_view(*at, &lease)?, clock_view(&lease, now)))
+            })
+        };
+        Ok(leases.iter().zip(found).map(view).collect())
+    }
+
+    /// `None` for a lease in a mint that we do not know: it is not one of ours.
+    fn lease_view(&self, at: Wallet, lease: &chain::Lease) -> Option<LeaseView> {
+        let status = match lease.state {
+            chain::LeaseState::Open => LeaseStatus::Open,
+            chain::LeaseState::Closed => LeaseStatus::Closed {
+                closed_at: lease.closed_at.into(),
+                claims_until: lease.claims_until().into(),
+                refunded: lease.refunded,
+            },
+            chain::LeaseState::Finalized => LeaseStatus::Finalized { refunded: lease.refunded },
+        };
+        Some(LeaseView {
+            lease: at,
+            renter: Wallet(lease.renter),
+            coordinator: Wallet(lease.coordinator),
+            asset: self.asset(&lease.mint)?,
+            policy_hash: lease.policy_hash,
+            terms: LeaseTerms {
+                deposit: lease.deposit,
+                slots_max: lease.slots_max,
+                rate_per_slot_max: lease.rate_per_slot_max,
+                rate_total_max: lease.rate_total_max,
+                fee: lease.fee_bps,
+                vouch: match lease.vouch {
+                    chain::Vouch::Either => Vouch::Either,
+                    chain::Vouch::Coordinator => Vouch::Coordinator,
+                    chain::Vouch::Session => Vouch::Session,
+                },
+                expires_at: lease.expires_at.into(),
+            },
+            status,
+        })
+    }
+
+    /// Devices as the chain records them now, in the order asked; `None` where a device is not
+    /// registered.
+    pub async fn devices(
+        &self,
+        devices: &[DeviceId],
+    ) -> Result<Vec<Option<SeenDevice>>, LedgerError> {
+        let keys: Vec<_> = devices.iter().map(|d| d.0).collect();
+        let us = self.coordinator();
+        let seen = |device: chain::Device| SeenDevice {
+            supplier: Wallet(device.supplier),
+            terms: DeviceTerms {
+                units_total: device.units_total,
+                asks: Asks { usdc: ask(device.asks[0].0), io: ask(device.asks[1].0) },
+                generation: device.generation,
+                accepts_us: device.accepts(&us.0),
+                expires_at: device.expires_at.into(),
+            },
+        };
+        let found = self.ledger.devices_of_keys(&keys).await?;
+        Ok(found.into_iter().map(|device| device.map(seen)).collect())
+    }
+}
+
+/// Zero on the chain means "not for this mint".
+fn ask(rate: u64) -> Option<u64> {
+    (rate > 0).then_some(rate)
+}
+
+/// The lease's clock at `now`: what it will have committed by then follows from its own
+/// arithmetic, without a transaction.
+fn clock_view(lease: &chain::Lease, now: At) -> LeaseClockView {
+    let mut clock = lease.clock();
+    let runs_until = clock.runs_until();
+    if lease.state == chain::LeaseState::Open {
+        // An overflow leaves the last committed figure, which is what the program would do too:
+        // refuse.
+        let _ = clock.advance(now.timestamp());
+    }
+    LeaseClockView {
+        deposit: clock.deposit,
+        committed: clock.committed,
+        runs_until: runs_until.into(),
+    }
+}
