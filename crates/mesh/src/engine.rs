@@ -21,8 +21,7 @@ pub const SOCKET_VARIABLE: &str = "IONET_CONTAINER_SOCKET";
 pub const CONF_VARIABLE: &str = "IONET_CONTAINERS_CONF";
 
 /// Podman's sockets come first: where both are installed, Podman's was made to be found.
-const SOCKETS: [&str; 3] =
-    ["/run/podman/podman.sock", "/var/run/docker.sock", "/run/docker.sock"];
+const SOCKETS: [&str; 3] = ["/run/podman/podman.sock", "/var/run/docker.sock", "/run/docker.sock"];
 /// Seconds after which an engine that accepted a call and says nothing is given up.
 const CALL_SECONDS_MAX: u64 = 120;
 /// How long a new Podman service may take until it answers.

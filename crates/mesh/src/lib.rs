@@ -26,9 +26,7 @@ mod rules;
 mod spec;
 
 pub use local::LocalMesh;
-pub use spec::{
-    Allow, EgressPolicy, NetworkHandle, NetworkSpec, SpecError, Subnet, network_name,
-};
+pub use spec::{Allow, EgressPolicy, NetworkHandle, NetworkSpec, SpecError, Subnet, network_name};
 
 use async_trait::async_trait;
 use ionet_core::ClusterId;

@@ -312,7 +312,10 @@ mod tests {
 
     #[test]
     fn allow_entries_are_addresses_and_ports() {
-        assert_eq!("203.0.113.9/24:443".parse::<Allow>().unwrap().to_string(), "203.0.113.0/24:443");
+        assert_eq!(
+            "203.0.113.9/24:443".parse::<Allow>().unwrap().to_string(),
+            "203.0.113.0/24:443"
+        );
         assert_eq!("1.2.3.4:80".parse::<Allow>().unwrap().prefix, 32);
         for bad in ["", "1.2.3.4", "1.2.3.4:0", "0.0.0.0/0:1", "a:1", "1.2.3.4:1 accept", "::1:4"] {
             assert!(bad.parse::<Allow>().is_err(), "{bad}");

@@ -1,0 +1,174 @@
+//! A spec as the engine's request: a pure function, so that what is always closed can be tested.
+
+use crate::spec::ContainerSpec;
+use bollard::models::{
+    ContainerCreateBody, DeviceRequest, EndpointIpamConfig, EndpointSettings, HostConfig,
+    HostConfigLogConfig, NetworkingConfig, ResourcesUlimits,
+};
+use ionet_mesh::engine::EngineKind;
+use std::collections::HashMap;
+
+/// Labels of ours.
+pub(crate) mod label {
+    /// The device whose worker made the container.
+    pub(crate) const DEVICE: &str = "io.ionet.device";
+    /// The cluster.
+    pub(crate) const CLUSTER: &str = "io.ionet.cluster";
+    /// The part's generation.
+    pub(crate) const GENERATION: &str = "io.ionet.generation";
+    /// Hash of the whole spec.
+    pub(crate) const SPEC: &str = "io.ionet.spec";
+}
+
+/// Where a job's home is: the image's user `ray` has it, and any other user may write there.
+pub(crate) const HOME: &str = "/home/ray";
+/// Of the scratch space, this fraction's denominator is home's; the rest is /tmp's.
+const HOME_SHARE: u64 = 4;
+/// /run and /var/tmp: engines make them writable without a bound if they are not named.
+const SMALL_BYTES: u64 = 1 << 20;
+/// The host's kernel takes a container's process before one of the host's when memory is out.
+const OOM_SCORE: i64 = 500;
+/// A log's size where the engine has no setting of its own: printing must not fill the disk.
+const LOG_BYTES: &str = "64m";
+
+/// The request that makes this container.
+pub(crate) fn body(
+    spec: &ContainerSpec,
+    engine: EngineKind,
+    oci_runtime: Option<&str>,
+) -> ContainerCreateBody {
+    let mut labels: HashMap<String, String> =
+        spec.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    labels.extend([
+        (label::DEVICE.to_owned(), spec.device.to_string()),
+        (label::CLUSTER.to_owned(), spec.cluster.to_string()),
+        (label::GENERATION.to_owned(), spec.generation.to_string()),
+        (label::SPEC.to_owned(), spec.hash()),
+    ]);
+    let plain = spec.env.iter().map(|(k, v)| format!("{k}={v}"));
+    let secret = spec.secrets.iter().map(|(k, v)| format!("{k}={}", v.expose()));
+    let endpoints = spec.network.as_ref().map(|n| {
+        let ipam =
+            EndpointIpamConfig { ipv4_address: Some(n.ip.to_string()), ..Default::default() };
+        let settings = EndpointSettings { ipam_config: Some(ipam), ..Default::default() };
+        HashMap::from([(n.network.clone(), settings)])
+    });
+    ContainerCreateBody {
+        image: Some(spec.image.to_string()),
+        entrypoint: Some(vec![]),
+        cmd: Some(spec.command.clone()),
+        env: Some(plain.chain(secret).collect()),
+        user: Some(format!("{}:{}", spec.user.0, spec.user.1)),
+        hostname: Some(spec.hostname.clone()),
+        labels: Some(labels),
+        host_config: Some(host_config(spec, engine, oci_runtime)),
+        networking_config: endpoints.map(|e| NetworkingConfig { endpoints_config: Some(e) }),
+        ..Default::default()
+    }
+}
+
+fn host_config(spec: &ContainerSpec, engine: EngineKind, oci_runtime: Option<&str>) -> HostConfig {
+    let home = spec.scratch_bytes / HOME_SHARE;
+    let tmpfs = |bytes: u64, mode: &str| {
+        // Jobs install and load their own libraries there, so it is not `noexec`.
+        format!("rw,exec,nosuid,nodev,size={bytes},mode={mode}")
+    };
+    let memory = i64::try_from(spec.memory_bytes).unwrap_or(i64::MAX);
+    let log = HostConfigLogConfig {
+        typ: Some("json-file".to_owned()),
+        config: Some(HashMap::from([
+            ("max-size".to_owned(), LOG_BYTES.to_owned()),
+            ("max-file".to_owned(), "1".to_owned()),
+        ])),
+    };
+    let dns = spec.network.iter().flat_map(|n| n.dns.iter().map(ToString::to_string));
+    let mut dns: Vec<String> = dns.collect();
+    if dns.is_empty() {
+        // Nobody listens there: a look-up is refused at once instead of timing out.
+        dns.push("127.0.0.1".to_owned());
+    }
+    HostConfig {
+        // What every container gets, whatever the spec says.
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        readonly_rootfs: Some(true),
+        privileged: Some(false),
+        ipc_mode: Some("private".to_owned()),
+        oom_score_adj: Some(OOM_SCORE),
+        tmpfs: Some(HashMap::from([
+            ("/tmp".to_owned(), tmpfs(spec.scratch_bytes - home, "1777")),
+            (HOME.to_owned(), tmpfs(home, "0777")),
+            ("/run".to_owned(), tmpfs(SMALL_BYTES, "0755")),
+            ("/var/tmp".to_owned(), tmpfs(SMALL_BYTES, "1777")),
+        ])),
+        log_config: (engine == EngineKind::Docker).then_some(log),
+        // What the spec says.
+        nano_cpus: Some(i64::from(spec.cpu_milli) * 1_000_000),
+        memory: Some(memory),
+        memory_swap: Some(memory),
+        pids_limit: Some(i64::from(spec.pids_max)),
+        shm_size: Some(i64::try_from(spec.shm_bytes).unwrap_or(i64::MAX)),
+        ulimits: (!spec.ulimits.is_empty()).then(|| {
+            let one = |u: &crate::Ulimit| ResourcesUlimits {
+                name: Some(u.name.to_owned()),
+                soft: Some(u.value),
+                hard: Some(u.value),
+            };
+            spec.ulimits.iter().map(one).collect()
+        }),
+        device_requests: (!spec.gpus.is_empty()).then(|| {
+            vec![DeviceRequest {
+                driver: Some("cdi".to_owned()),
+                device_ids: Some(spec.gpus.iter().map(|g| g.as_str().to_owned()).collect()),
+                ..Default::default()
+            }]
+        }),
+        runtime: oci_runtime.map(str::to_owned),
+        network_mode: Some(spec.network.as_ref().map_or("none".to_owned(), |n| n.network.clone())),
+        dns: Some(dns),
+        extra_hosts: Some(spec.extra_hosts.iter().map(|(n, ip)| format!("{n}:{ip}")).collect()),
+        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::tests::sample;
+
+    #[test]
+    fn what_is_always_closed() {
+        for engine in [EngineKind::Docker, EngineKind::Podman] {
+            let host = body(&sample(), engine, None).host_config.unwrap();
+            assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
+            assert_eq!(host.cap_add, None);
+            assert_eq!(host.security_opt, Some(vec!["no-new-privileges".to_owned()]));
+            assert_eq!(host.readonly_rootfs, Some(true));
+            assert_eq!(host.privileged, Some(false));
+            assert_eq!((host.binds, host.mounts, host.devices), (None, None, None));
+            assert_eq!((host.port_bindings, host.pid_mode, host.uts_mode), (None, None, None));
+            assert_eq!(host.network_mode.as_deref(), Some("none"));
+            assert_eq!(host.memory, host.memory_swap);
+        }
+    }
+
+    #[test]
+    fn scratch_is_never_more_than_asked_for() {
+        let mut spec = sample();
+        spec.scratch_bytes = 64 * 1024 * 1024 + 3;
+        let tmpfs = body(&spec, EngineKind::Podman, None).host_config.unwrap().tmpfs.unwrap();
+        let size = |at: &str| -> u64 {
+            let size = tmpfs[at].split(',').find_map(|o| o.strip_prefix("size=")).unwrap();
+            size.parse().unwrap()
+        };
+        assert_eq!(size("/tmp") + size(HOME), spec.scratch_bytes);
+    }
+
+    #[test]
+    fn labels_of_ours_cannot_be_forged() {
+        let mut spec = sample();
+        spec.labels.insert(label::DEVICE.to_owned(), "dev_other".to_owned());
+        let labels = body(&spec, EngineKind::Docker, None).labels.unwrap();
+        assert_eq!(labels[label::DEVICE], spec.device.to_string());
+    }
+}
