@@ -103,8 +103,8 @@ impl World {
         let mut key = || self.keys.choose(&mut self.rng).unwrap().pubkey();
         let (from, to) = (key(), key());
         match self.rng.random_range(0..10) {
-            0 => transfer(&from, &to, self.rng.random_range(0..SOL)),
-            1 => {
+            0..=3 => transfer(&from, &to, self.rng.random_range(0..SOL)),
+            4 => {
                 let owner = *PROGRAMS.choose(&mut self.rng).unwrap();
                 let space = *[0, 80, 82, 165, 200, 4_000].choose(&mut self.rng).unwrap();
                 create_account(&from, &to, self.rng.random_range(0..SOL), space, &owner)
