@@ -33,6 +33,7 @@
 //!     want: 2,
 //!     rate_per_chip_max: Some(40_000),
 //!     rate_total_max: None,
+//!     fee: ionet_units::Bps(200),
 //!     exclude: &BTreeSet::new(),
 //!     near: None,
 //! };
@@ -55,6 +56,7 @@ pub use refusal::{Constraint, Cut, Refusal};
 pub use scan::Scan;
 
 use ionet_core::{ClusterSpec, DeviceId, Region};
+use ionet_units::{Bps, Rate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -67,8 +69,11 @@ pub struct Request<'a> {
     pub want: u16,
     /// Most base units of the spec's asset per chip and hour; none: no ceiling.
     pub rate_per_chip_max: Option<u64>,
-    /// Most base units per hour for all wanted devices together; none: no ceiling.
-    pub rate_total_max: Option<u64>,
+    /// Most base units per hour for all wanted devices together, fees included as the chain
+    /// counts it: each rounded up by itself. None: no ceiling.
+    pub rate_total_max: Option<Rate>,
+    /// The fee on top of each device's rate.
+    pub fee: Bps,
     /// Devices that must not be taken: they failed this cluster, or are in it already.
     pub exclude: &'a BTreeSet<DeviceId>,
     /// Region to prefer: where the rest of the cluster stands.

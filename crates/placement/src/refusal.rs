@@ -77,7 +77,7 @@ pub struct Refusal {
     /// Every constraint in order, those that removed nothing included.
     pub cuts: Vec<Cut>,
     /// Set if enough fit one by one but cost too much together: the cheapest sum and the
-    /// ceiling, per hour.
+    /// ceiling, per hour and with fees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<(Amount, Amount)>,
 }

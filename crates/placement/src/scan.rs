@@ -2,6 +2,7 @@
 
 use crate::{Availability, Candidate, Choice, Chosen, Constraint, Cut, Placer, Refusal, Request};
 use ionet_core::{Amount, Region};
+use ionet_units::Rate;
 use std::collections::BTreeMap;
 
 /// Looks at each of these.
@@ -26,12 +27,12 @@ impl Placer for Scan<'_> {
         fitting.sort_by_key(|c| (line_rate(request, c), c.device));
         let mut chosen = choose(request, &fitting);
         let mut total = sum(request, &chosen);
-        if request.rate_total_max.is_some_and(|max| total > max) {
+        if request.rate_total_max.is_some_and(|max| total > max.0) {
             // A mixture of regions may be cheaper than what is near: price goes first now.
             chosen = fitting[..usize::from(request.want)].to_vec();
             total = sum(request, &chosen);
         }
-        if let Some(max) = request.rate_total_max.filter(|max| total > *max) {
+        if let Some(Rate(max)) = request.rate_total_max.filter(|max| total > max.0) {
             let mut refusal = funnel(self.0, request, &constraints);
             let asset = request.spec.asset;
             refusal.total = Some((Amount::new(asset, total), Amount::new(asset, max)));
@@ -94,8 +95,12 @@ fn line_rate(request: &Request<'_>, c: &Candidate) -> u64 {
     ask.saturating_mul(u64::from(request.spec.chips_per_device))
 }
 
+/// Fees included, each line's rounded up by itself as the chain does it. Saturates.
 fn sum(request: &Request<'_>, chosen: &[&Candidate]) -> u64 {
-    chosen.iter().fold(0, |sum, c| sum.saturating_add(line_rate(request, c)))
+    let gross = |c: &Candidate| {
+        request.fee.gross_ceil(Rate(line_rate(request, c))).map_or(u64::MAX, Rate::get)
+    };
+    chosen.iter().fold(0, |sum, c| sum.saturating_add(gross(c)))
 }
 
 /// The wanted number of `fitting`, which is sorted by price.
