@@ -20,6 +20,12 @@
 //! the blockhash of a slot is derived from a secret seed of the chain and the slot's number, and
 //! so any empty block can be answered for later without having been stored.
 //!
+//! # Limits
+//!
+//! History is kept for ever: nothing is pruned. LiteSVM is built without the signature
+//! precompiles (Ed25519, Secp256k1): a transaction that calls one fails. Votes, gossip and
+//! snapshots do not exist. `jsonParsed` spells out accounts, not instructions.
+//!
 //! ```no_run
 //! # async fn run() -> Result<(), ionet_chain::ChainError> {
 //! use ionet_chain::{Chain, ChainConfig};

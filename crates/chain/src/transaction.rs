@@ -131,7 +131,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_refused_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..1300)) {
+        fn any_bytes_are_refused_without_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..1300)
+        ) {
             if let Ok(wire) = WireTransaction::decode(bytes) {
                 prop_assert!(wire.verify().is_none());
             }
