@@ -139,6 +139,11 @@ impl Engine {
         &self.docker
     }
 
+    /// The socket that it is connected to.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// Which engine answers.
     pub fn kind(&self) -> EngineKind {
         self.kind
