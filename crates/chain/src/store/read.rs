@@ -185,7 +185,7 @@ impl Reader {
                     .query_row([signature.as_ref()], |row| row.get::<_, i64>(0))
                     .optional()
             };
-            // As on Solana, an unknown `before` shows nothing and an unknown `until` bounds nothing.
+            // As on Solana: an unknown `before` shows nothing, an unknown `until` no bound.
             let below = match before {
                 Some(signature) => id_of(signature)?.unwrap_or(0),
                 None => i64::MAX,
