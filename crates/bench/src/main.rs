@@ -1,0 +1,48 @@
+//! Measures ionet beside references in the same run, and writes `docs/benchmarks.md`.
+//!
+//! These are whole-process figures on whatever machine runs them: medians and ratios are worth
+//! quoting, single times are not.
+
+mod by_hand;
+mod cluster_start;
+mod machine;
+mod report;
+mod stats;
+
+use anyhow::Context as _;
+use clap::Parser;
+use std::path::PathBuf;
+
+/// Measure ionet and write docs/benchmarks.md
+#[derive(Debug, Parser)]
+struct Args {
+    /// The `ionet` binary to measure
+    #[arg(long, default_value = "target/release/ionet")]
+    ionet: PathBuf,
+    /// Where the report goes
+    #[arg(long, default_value = "docs/benchmarks.md")]
+    out: PathBuf,
+    /// Pairs of cluster starts
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Only these sections
+    #[arg(long, value_enum)]
+    only: Vec<report::Section>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let wanted = |s| args.only.is_empty() || args.only.contains(&s);
+    let mut report = report::Report::load(&args.out)?;
+    report.machine(&machine::describe()?);
+    if wanted(report::Section::ClusterStart) {
+        let ionet = std::fs::canonicalize(&args.ionet)
+            .with_context(|| format!("no binary at {}: make release", args.ionet.display()))?;
+        let text = cluster_start::measure(&ionet, args.runs).await?;
+        report.section(report::Section::ClusterStart, &text);
+    }
+    report.save(&args.out)?;
+    println!("wrote {}", args.out.display());
+    Ok(())
+}
