@@ -82,6 +82,8 @@ impl Net {
         let stopping = CancellationToken::new();
         let store = ApiStore::open(dir.path()).unwrap();
         let served = tokio::spawn(serve(listener, control, store, config, stopping.clone()));
+        // Another crate's features give reqwest TLS without saying whose: an error means it was said.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { address, script, http, clock, stopping, served, dir: Some(dir) }
     }
@@ -236,7 +238,14 @@ pub(crate) fn create_body(lease: u8) -> serde_json::Value {
 
 pub(crate) fn event(seq: u64, state: StateName) -> ClusterEvent {
     let kind = "state".to_owned();
-    ClusterEvent { seq, at_ms: START_MS, kind, text: format!("event {seq}"), state, request_id: None }
+    ClusterEvent {
+        seq,
+        at_ms: START_MS,
+        kind,
+        text: format!("event {seq}"),
+        state,
+        request_id: None,
+    }
 }
 
 pub(crate) fn cluster(renter: Wallet, lease: Wallet, state: StateName) -> Cluster {
@@ -308,7 +317,9 @@ async fn play(mut driver: Driver, script: Arc<Script>) {
                 }
                 Request::Drain { supplier, device: id, reply, .. } => {
                     let mine = id == DEVICE && supplier == wallet(&key(9));
-                    let answer = if mine { Ok(device(supplier)) } else {
+                    let answer = if mine {
+                        Ok(device(supplier))
+                    } else {
                         Err(ControlError::NotFound { what: "device" })
                     };
                     drop(reply.send(answer));

@@ -54,7 +54,9 @@ async fn bodies_that_are_too_large() {
         format!("{start}{}", " ".repeat(bytes - start.len()))
     };
     let quote = |body: Body| {
-        net.request(Method::POST, "/v1/quotes").header("content-type", "application/json").body(body)
+        net.request(Method::POST, "/v1/quotes")
+            .header("content-type", "application/json")
+            .body(body)
     };
     let fits = quote(spec(16 * 1024).into()).send().await.unwrap();
     assert_eq!(fits.status(), 200);
@@ -93,7 +95,8 @@ async fn json_that_is_not() {
         problem(response, 400, ProblemCode::BadRequest).await;
     }
     let long = format!(r#"{{"{}":1}}"#, "y".repeat(60_000));
-    let told = problem(post("application/json", &long).await.unwrap(), 400, ProblemCode::BadRequest);
+    let told =
+        problem(post("application/json", &long).await.unwrap(), 400, ProblemCode::BadRequest);
     assert!(told.await.message.len() < 1_000, "what it quotes is bounded");
     for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
         let response = post(kind, "{}").await.unwrap();
@@ -141,8 +144,7 @@ async fn request_ids_are_taken_or_made_and_checked() {
     assert_eq!(given.headers()["x-content-type-options"], "nosniff");
     assert!(!given.headers().contains_key("access-control-allow-origin"));
     for bad in ["", "a b", "a/b", "ü", &"x".repeat(65)] {
-        let problem: Problem =
-            problem(ask(bad).await.unwrap(), 400, ProblemCode::BadRequest).await;
+        let problem: Problem = problem(ask(bad).await.unwrap(), 400, ProblemCode::BadRequest).await;
         assert_ne!(problem.request_id, bad);
     }
     let made = net.get("/v1/network").send().await.unwrap();

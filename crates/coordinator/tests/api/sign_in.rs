@@ -2,8 +2,8 @@
 
 use crate::harness::{DEVICE, Net, device, key, problem, wallet};
 use ionet_api::{ProblemCode, StateName, Token};
-use ionet_core::{GenesisHash, SignatureBytes};
 use ionet_coordinator::api::{Rate, Rates};
+use ionet_core::{GenesisHash, SignatureBytes};
 use serde_json::json;
 
 #[tokio::test]
