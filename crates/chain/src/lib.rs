@@ -22,9 +22,8 @@
 //!
 //! # Limits
 //!
-//! History is kept for ever: nothing is pruned. LiteSVM is built without the signature
-//! precompiles (Ed25519, Secp256k1): a transaction that calls one fails. Votes, gossip and
-//! snapshots do not exist. `jsonParsed` spells out accounts, not instructions.
+//! History is kept for ever: nothing is pruned. Votes, gossip and snapshots do not exist.
+//! `jsonParsed` spells out accounts, not instructions.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), ionet_chain::ChainError> {

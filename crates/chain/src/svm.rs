@@ -82,7 +82,11 @@ pub(crate) struct Svm {
 impl Svm {
     /// The machine of an empty chain: built-in programs, sysvars and SPL programs.
     pub(crate) fn base() -> Self {
-        let mut lite = LiteSVM::default().with_mainnet_features().with_builtins().with_sysvars();
+        let mut lite = LiteSVM::default()
+            .with_mainnet_features()
+            .with_builtins()
+            .with_precompiles()
+            .with_sysvars();
         // LiteSVM starts at a slot of mainnet. Programs must not be newer than our first block.
         lite.set_sysvar(&Clock::default());
         lite.set_sysvar(&EpochSchedule::custom(SLOTS_PER_EPOCH, SLOTS_PER_EPOCH, false));

@@ -347,3 +347,31 @@ async fn lookup_tables_work_and_64_accounts_are_the_limit() {
     assert_eq!(found.len(), 1);
     chain.stop().await;
 }
+
+#[tokio::test]
+async fn the_ed25519_precompile_checks_signatures() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = serve(config(dir.path()));
+    let (payer, signer) = (Keypair::new(), Keypair::new());
+    chain.airdrop(&payer.pubkey(), SOL).await;
+    let check = |message: &[u8], signature: &[u8]| {
+        // One signature; key, signature and message inside this instruction (index u16::MAX).
+        let mut data = vec![1, 0];
+        for word in [48u16, u16::MAX, 16, u16::MAX, 112, message.len() as u16, u16::MAX] {
+            data.extend(word.to_le_bytes());
+        }
+        data.extend(signer.pubkey().to_bytes());
+        data.extend(signature);
+        data.extend(message);
+        let program_id = address!("Ed25519SigVerify111111111111111111111111111");
+        Instruction { program_id, accounts: vec![], data }
+    };
+    let signature: [u8; 64] = signer.sign_message(b"yes").into();
+    for (message, fine) in [(&b"yes"[..], true), (b"no!", false)] {
+        let instruction = check(message, &signature);
+        let transaction = sign(&[&payer], &[instruction], latest(&chain).await);
+        let answer = send(&chain, &transaction, false).await;
+        assert_eq!(answer["result"].is_string(), fine, "{answer}");
+    }
+    chain.stop().await;
+}
