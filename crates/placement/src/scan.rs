@@ -42,7 +42,11 @@ impl Placer for Scan<'_> {
         if let Some(head) = (0..chosen.len()).max_by_key(|i| (chosen[*i].memory_bytes, !i)) {
             chosen[..=head].rotate_right(1);
         }
-        let members = chosen.iter().enumerate().map(|(i, c)| member(request, i == 0, c)).collect();
+        let members = chosen
+            .iter()
+            .enumerate()
+            .map(|(i, c)| member(request, i == 0 && request.want > 1, c))
+            .collect();
         Ok(Choice { members })
     }
 }

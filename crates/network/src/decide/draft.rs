@@ -1,12 +1,10 @@
 //! A decision in the making: a working copy of one cluster, and the events so far.
 
 use crate::facts::holds_of;
-use crate::{At, Cluster, ClusterState, EndReason, Event, Facts, Money, VacatedWhy};
+use crate::{At, Cluster, ClusterState, EndReason, Event, Facts, Money, Rejection, VacatedWhy};
 use ionet_core::{ClusterId, DeviceId};
 use ionet_placement::{Availability, Candidate};
 use std::collections::BTreeMap;
-
-use crate::Rejection;
 
 pub(super) struct Draft<'a> {
     pub(super) facts: &'a Facts,
@@ -17,6 +15,10 @@ pub(super) struct Draft<'a> {
     pub(super) taken: BTreeMap<DeviceId, u8>,
     /// A device that this decision declares lost.
     pub(super) gone: Option<DeviceId>,
+}
+
+fn without_digits(text: &str) -> String {
+    text.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 impl<'a> Draft<'a> {
@@ -88,7 +90,8 @@ impl<'a> Draft<'a> {
             }
             ClusterState::Degraded { reason, .. } => match self.cluster.missing() {
                 None => self.emit(Event::ClusterReady { cluster }),
-                Some(now) if now != *reason => {
+                // Another kind of thing is missing; a count alone is no news.
+                Some(now) if without_digits(&now) != without_digits(reason) => {
                     self.emit(Event::ClusterDegraded { cluster, reason: now });
                 }
                 Some(_) => {}

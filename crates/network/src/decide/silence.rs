@@ -55,8 +55,10 @@ pub(super) fn lost(
         let mut draft = Draft::new(facts, at, *cluster)?;
         draft.gone = Some(device);
         draft.taken = taken;
-        draft.vacate(device, VacatedWhy::Lost);
-        draft.refill();
+        if draft.cluster.seat_of(device).is_some() {
+            draft.vacate(device, VacatedWhy::Lost);
+            draft.refill();
+        }
         draft.settle();
         taken = draft.taken.clone();
         for (device, chips) in draft.newly_held() {

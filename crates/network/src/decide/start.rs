@@ -49,12 +49,13 @@ pub(super) fn ended(
     }
     draft.emit(Event::LinesEnded { cluster: id, lines: lines.clone() });
     // Supplier or renter may end the line of a device that still sits in its slot.
-    for line in lines {
-        if let Some(device) = device_in(&draft.cluster, line) {
-            draft.vacate(device, VacatedWhy::LineEnded);
-        }
+    let seated: Vec<_> = lines.iter().filter_map(|l| device_in(&draft.cluster, *l)).collect();
+    for device in &seated {
+        draft.vacate(*device, VacatedWhy::LineEnded);
     }
-    draft.refill();
+    if !seated.is_empty() {
+        draft.refill();
+    }
     draft.settle();
     Ok(draft.events)
 }
@@ -73,8 +74,8 @@ pub(super) fn rejected(
     draft.emit(Event::LineRejected { cluster: id, line });
     if let Some(device) = device_in(&draft.cluster, line) {
         draft.vacate(device, VacatedWhy::Rejected);
+        draft.refill();
     }
-    draft.refill();
     draft.settle();
     Ok(draft.events)
 }

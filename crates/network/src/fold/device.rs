@@ -13,7 +13,8 @@ impl Facts {
                 inventory: (**inventory).clone(),
                 terms: terms.clone(),
                 enrolled_at: at,
-                session: 0,
+                // A device that is enrolled anew keeps its numbers: old sessions stay fenced.
+                session: self.devices.get(&id).map_or(0, |known| known.session),
                 stale_hellos: 0,
                 presence: Presence::Enrolled { at },
                 draining: None,
