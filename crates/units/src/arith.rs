@@ -14,7 +14,7 @@ fn widening_mul(a: u64, b: u64) -> (u64, u64) {
     let middle = a1 * b0 + (low >> 32);
     let middle_low = (middle & LOW) + a0 * b1;
     let high = a1 * b1 + (middle >> 32) + (middle_low >> 32);
-    (high, middle_low << 32 | low & LOW)
+    (high, (middle_low << 32) | (low & LOW))
 }
 
 /// `(high * 2^64 + low) / d` and the remainder, for `high < d`.
@@ -24,17 +24,17 @@ fn div_wide(high: u64, low: u64, d: u64) -> (u64, u64) {
     }
     if d <= LOW {
         // Two digits of 32 bits: the running remainder stays below d, so nothing overflows.
-        let upper = high << 32 | low >> 32;
+        let upper = (high << 32) | (low >> 32);
         let (q1, r1) = (upper / d, upper % d);
-        let lower = r1 << 32 | low & LOW;
-        return (q1 << 32 | lower / d, lower % d);
+        let lower = (r1 << 32) | (low & LOW);
+        return ((q1 << 32) | (lower / d), lower % d);
     }
     let (mut rest, mut quotient) = (high, 0u64);
     let mut bit = 64;
     while bit > 0 {
         bit -= 1;
         let carry = rest >> 63;
-        rest = rest << 1 | (low >> bit) & 1;
+        rest = (rest << 1) | ((low >> bit) & 1);
         quotient <<= 1;
         // With the carry the remainder is 2^64 + rest, which is certainly at least d.
         if carry == 1 || rest >= d {

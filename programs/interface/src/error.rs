@@ -4,9 +4,12 @@ use crate::clock::ClockError;
 use crate::field::LayoutError;
 use core::fmt;
 
+/// Our codes start here, so that the token program's (from 0) are not taken for ours.
+pub const CODE_BASE: u32 = 7_000;
+
 macro_rules! errors {
     ($($(#[$doc:meta])* $code:literal $name:ident: $advice:literal),* $(,)?) => {
-        /// Why the program refused. The number is the transaction's custom error code.
+        /// Why the program refused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u32)]
         pub enum MarketError { $($(#[$doc])* $name = $code),* }
@@ -15,14 +18,14 @@ macro_rules! errors {
             /// Every error.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// Its number.
+            /// The transaction's custom error code: [`CODE_BASE`] and its number.
             pub const fn code(self) -> u32 {
-                self as u32
+                CODE_BASE + self as u32
             }
 
-            /// The error of this number, if it is one of ours.
+            /// The error of this custom error code, if it is one of ours.
             pub const fn from_code(code: u32) -> Option<Self> {
-                match code { $($code => Some(Self::$name),)* _ => None }
+                match code.wrapping_sub(CODE_BASE) { $($code => Some(Self::$name),)* _ => None }
             }
 
             /// Its name in the program.
@@ -161,8 +164,8 @@ errors! {
     60 BadReason: "give one of the coordinator's reasons",
     /// A sysvar could not be read.
     61 BadSysvar: "the chain's clock or rent cannot be read",
-    /// A token transfer would go nowhere.
-    62 NothingToMove: "there is nothing to pay",
+    /// The source does not hold enough.
+    62 InsufficientFunds: "the token account does not hold enough: add funds",
 }
 
 impl fmt::Display for MarketError {
@@ -196,9 +199,10 @@ mod tests {
     #[test]
     fn numbers_are_dense_and_come_back() {
         for (i, error) in MarketError::ALL.iter().enumerate() {
-            assert_eq!(error.code(), i as u32 + 1, "{}", error.name());
+            assert_eq!(error.code(), CODE_BASE + i as u32 + 1, "{}", error.name());
             assert_eq!(MarketError::from_code(error.code()), Some(*error));
         }
         assert_eq!(MarketError::from_code(0), None);
+        assert_eq!(MarketError::from_code(CODE_BASE), None);
     }
 }

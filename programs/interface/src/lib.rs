@@ -27,7 +27,7 @@ pub mod seeds;
 pub mod statement;
 
 pub use clock::{ClockError, LeaseClock};
-pub use error::MarketError;
+pub use error::{CODE_BASE, MarketError};
 pub use field::{Field, LayoutError};
 pub use instruction::Instruction;
 pub use ionet_units::{BaseUnits, Bps, Rate, Seconds, Timestamp};

@@ -1,0 +1,74 @@
+#!/bin/sh
+# Builds the on-chain programs to sBPF bytecode.
+#
+#   programs/build.sh           build, replace the committed bytecode and its manifest
+#   programs/build.sh --check   build aside and compare with what is committed
+#
+# Needs rustc and cargo with their std sources, LLVM 22 and sbpf-linker: see
+# `scripts/setup.sh --programs`. PROGRAM_RUSTC and PROGRAM_CARGO name others than Debian's
+# rustc-web and cargo-web. With Solana's own tools, `cargo build-sbf` in programs/market makes
+# the same program with other bytes.
+set -eu
+cd "$(dirname "$0")"
+
+RUSTC=${PROGRAM_RUSTC:-/usr/bin/rustc}
+CARGO=${PROGRAM_CARGO:-/usr/bin/cargo}
+PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+
+for tool in "$RUSTC" "$CARGO" sbpf-linker; do
+    if ! command -v "$tool" >/dev/null 2>&1; then
+        echo "programs/build.sh: $tool is missing; run scripts/setup.sh --programs" >&2
+        exit 3
+    fi
+done
+
+llvm=$(dpkg-query -W -f '${Version}' libllvm22 2>/dev/null || echo unknown)
+rustc_version=$("$RUSTC" -V)
+linker_version=$(sbpf-linker -V)
+
+# The features that only unstable cargo has (building core) are why RUSTC_BOOTSTRAP is set. The
+# shell's cargo settings are for the host's compiler.
+unset CARGO_UNSTABLE_FEATURE_UNIFICATION CARGO_RESOLVER_FEATURE_UNIFICATION RUSTFLAGS \
+    CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET 2>/dev/null || true
+(cd market && RUSTC_BOOTSTRAP=1 RUSTC="$RUSTC" CARGO_TARGET_DIR=target \
+    "$CARGO" build -q --locked --release --target bpfel-unknown-none)
+built=market/target/bpfel-unknown-none/release/libionet_market.so
+sha=$(sha256sum "$built" | cut -d' ' -f1)
+
+# The SBPF version stands in the ELF header's flags: older than 3 can no longer be deployed.
+flags=$(od -An -tu4 -j48 -N4 "$built" | tr -d ' ')
+if [ "$flags" != 3 ]; then
+    echo "programs/build.sh: SBPF version $flags, expected 3" >&2
+    exit 1
+fi
+
+manifest() {
+    cat <<EOF
+# What made the committed bytecode. Written by programs/build.sh.
+[market]
+file = "market/market.so"
+sha256 = "$sha"
+sbpf = $flags
+rustc = "$rustc_version"
+linker = "$linker_version"
+llvm = "$llvm"
+EOF
+}
+
+if [ "${1:-}" != --check ]; then
+    cp "$built" market/market.so
+    chmod 644 market/market.so
+    manifest >bytecode.toml
+    echo "market/market.so: $(wc -c <market/market.so) bytes, sha256 $sha"
+    exit 0
+fi
+
+if cmp -s "$built" market/market.so; then
+    echo "programs: the committed bytecode is what these sources build ($sha)"
+elif manifest | grep -E '^(rustc|linker|llvm)' | grep -qvxFf bytecode.toml; then
+    echo "programs: other compiler or linker than in bytecode.toml; bytes not compared" >&2
+else
+    echo "programs: the committed bytecode is not what these sources build;" >&2
+    echo "run programs/build.sh and commit market/market.so and bytecode.toml" >&2
+    exit 1
+fi

@@ -1,0 +1,35 @@
+//! `refund`: pays the renter what no line of a closed lease can claim, if closing did not.
+
+use crate::access::{Outcome, args, load_mut, store, take};
+use crate::{cpi, token};
+use ionet_market_interface::account::{Lease, LeaseState};
+use ionet_market_interface::instruction::Nothing;
+use ionet_market_interface::{BaseUnits, MarketError};
+use pinocchio::{AccountView, Address};
+
+#[inline(never)]
+pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) -> Outcome {
+    let Nothing {} = args(data)?;
+    let ([lease, vault, to, token_program], _) = take::<4>(accounts)?;
+    let mut record: Lease = load_mut(program, lease)?;
+    if record.state != LeaseState::Closed {
+        return Err(MarketError::LeaseNotClosed);
+    }
+    pay_refund(&mut record, lease, vault, to, token_program)
+}
+
+/// Pays what is refundable now, writes the lease, and does nothing a second time.
+pub(crate) fn pay_refund(
+    record: &mut Lease,
+    lease: &mut AccountView,
+    vault: &AccountView,
+    to: &AccountView,
+    token_program: &AccountView,
+) -> Outcome {
+    token::vault(vault, record, lease, token_program)?;
+    token::is_destination(to, record, &record.renter)?;
+    let amount = record.refundable();
+    record.refunded = record.refunded.checked_add(amount).ok_or(MarketError::Overflow)?;
+    store(lease, record)?;
+    if amount > BaseUnits::ZERO { cpi::pay_out(record, lease, vault, to, amount) } else { Ok(()) }
+}
