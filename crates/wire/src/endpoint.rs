@@ -7,13 +7,14 @@
 use crate::ALPN;
 use ionet_core::DeviceId;
 use iroh::endpoint::{
-    Connection, NetReportConfig, PortmapperConfig, QuicTransportConfig, RelayMode, VarInt, presets,
+    NetReportConfig, PortmapperConfig, QuicTransportConfig, RelayMode, VarInt, presets,
 };
 use iroh::{EndpointAddr, EndpointId, SecretKey, TransportAddr};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 pub use iroh::Endpoint;
+pub use iroh::endpoint::{Connection, RecvStream, SendStream};
 
 /// A connection on which nothing came for this long is over.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);

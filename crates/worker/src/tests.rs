@@ -1,0 +1,1 @@
+//! Sessions against a scripted coordinator over real QUIC.
