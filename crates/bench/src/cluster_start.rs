@@ -48,7 +48,7 @@ impl Network<'_> {
         let device: Value = serde_json::from_str(&device)?;
         let slice = pointer(&device, "slice").context("the device has a slice")?;
         let slice: Slice = serde_json::from_value(slice.clone())?;
-        self.ionet(&["cluster", "close", &id, "--yes"]).await?;
+        self.ionet(&["cluster", "close", &id]).await?;
         Ok(((ready - signed) as f64 / 1_000.0, slice))
     }
 }
