@@ -14,6 +14,7 @@
 //! ```
 
 use ionet_core::{ProgramId, Region, Wallet};
+use ionet_network::limits::{HIRED_INTERVAL_MS, IDLE_INTERVAL_MS};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -77,9 +78,6 @@ pub struct Config {
     /// Seconds that a quote lives.
     #[serde(default = "quote_seconds")]
     pub quote_seconds: u64,
-    /// Seconds between two attestations of a running cluster's served time.
-    #[serde(default = "attest_seconds")]
-    pub attest_seconds: u64,
     /// Milliseconds between two looks at the chain.
     #[serde(default = "chain_poll_ms")]
     pub chain_poll_ms: u64,
@@ -116,10 +114,6 @@ fn quote_seconds() -> u64 {
     60
 }
 
-fn attest_seconds() -> u64 {
-    60
-}
-
 fn chain_poll_ms() -> u64 {
     500
 }
@@ -129,11 +123,11 @@ fn plan_ms() -> u64 {
 }
 
 fn idle_interval_ms() -> u64 {
-    20_000
+    IDLE_INTERVAL_MS
 }
 
 fn hired_interval_ms() -> u64 {
-    2_000
+    HIRED_INTERVAL_MS
 }
 
 fn ray_version() -> String {
@@ -166,14 +160,13 @@ impl Config {
         };
         // A quote outlives a person's decision, not a change of the market.
         check((1..=3_600).contains(&self.quote_seconds), "quote_seconds", "1 to 3600")?;
-        // Suppliers stop serving after 600 s without a receipt on-chain or off.
-        check((1..=600).contains(&self.attest_seconds), "attest_seconds", "1 to 600")?;
         check((10..=60_000).contains(&self.chain_poll_ms), "chain_poll_ms", "10 to 60000")?;
         check((10..=10_000).contains(&self.plan_ms), "plan_ms", "10 to 10000")?;
-        let idle = (50..=600_000).contains(&self.idle_interval_ms);
-        check(idle, "idle_interval_ms", "50 to 600000")?;
-        let hired = (50..=60_000).contains(&self.hired_interval_ms);
-        check(hired, "hired_interval_ms", "50 to 60000")
+        // Longer than the detector expects would look like silence.
+        let idle = (50..=IDLE_INTERVAL_MS).contains(&self.idle_interval_ms);
+        check(idle, "idle_interval_ms", "50 to 20000")?;
+        let hired = (50..=HIRED_INTERVAL_MS).contains(&self.hired_interval_ms);
+        check(hired, "hired_interval_ms", "50 to 2000")
     }
 
     /// Time between two looks at the chain.

@@ -2,14 +2,18 @@
 //! vouches on-chain for the seconds that devices serve. It holds no one's money.
 
 pub mod api;
+mod clock;
 mod config;
 pub mod control;
 pub mod log;
+pub mod market;
+mod present;
+pub mod sessions;
 
+pub use clock::{Clock, NowMs};
 pub use config::{Config, ConfigError};
 pub use control::{Control, ControlError, DeviceStream};
 
-// From the lead, 23:23: `market.rs` and `market/` hold every chain step of the executor (bind,
-// start, end_lines, attest, close, withdraw, finalize, reclaim: all idempotent), the chain views
-// (LeaseView, LeaseClockView, DeviceTerms) and the receipt signer. Do not write those again:
-// add `pub mod market;` once ionet-network exports its types, and drop this note.
+/// Seconds between a quote's end and the latest start, which the lease lasts longer than the
+/// renter's own time: opening, binding and starting are not taken from it.
+pub(crate) const START_ALLOWANCE_S: i64 = 900;

@@ -10,8 +10,8 @@ mod schema;
 
 pub use faults::Faults;
 
-use ionet_core::{ClusterId, DeviceId};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use ionet_core::ClusterId;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
@@ -54,6 +54,8 @@ pub struct Record {
     pub version: u32,
     /// The event as JSON.
     pub body: String,
+    /// The request that caused it, where one did.
+    pub request_id: Option<String>,
 }
 
 /// An event as it was written.
@@ -158,11 +160,13 @@ impl Log {
         }
         {
             let mut insert = tx.prepare_cached(
-                "INSERT INTO events (seq, at_ms, epoch, version, body) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO events (seq, at_ms, epoch, version, body, request_id)
+                 VALUES (?, ?, ?, ?, ?, ?)",
             )?;
             for (record, seq) in records.iter().zip(expected..) {
                 let (epoch, body) = (self.epoch as i64, &record.body);
-                insert.execute(params![seq as i64, at_ms, epoch, record.version, body])?;
+                let (version, request) = (record.version, &record.request_id);
+                insert.execute(params![seq as i64, at_ms, epoch, version, body, request])?;
             }
         }
         self.faults.check()?;
@@ -180,32 +184,18 @@ impl Log {
         Err(LogError::Conflict(text))
     }
 
-    /// The next session number of `device`: above every one before, on disk before it is told.
-    pub fn next_session(&self, device: DeviceId) -> Result<u64, LogError> {
+    /// Notes that this process lives: how long an outage was is known from it.
+    pub fn note_alive(&self, at_ms: i64) -> Result<(), LogError> {
         let mut connection = self.lock();
         self.faults.check()?;
         let tx = self.begin(&mut connection)?;
-        let number: i64 = tx.query_row(
-            "INSERT INTO sessions (device, number) VALUES (?, 1)
-             ON CONFLICT (device) DO UPDATE SET number = number + 1 RETURNING number",
-            params![&device.0[..]],
-            |row| row.get(0),
-        )?;
-        tx.commit()?;
-        Ok(number as u64)
+        tx.execute("UPDATE alive SET at_ms = ?", [at_ms])?;
+        Ok(tx.commit()?)
     }
 
-    /// The number of the newest session of `device`; 0: it had none.
-    pub fn last_session(&self, device: DeviceId) -> Result<u64, LogError> {
-        let number: Option<i64> = self
-            .lock()
-            .query_row(
-                "SELECT number FROM sessions WHERE device = ?",
-                params![&device.0[..]],
-                |row| row.get(0),
-            )
-            .optional()?;
-        Ok(number.unwrap_or(0) as u64)
+    /// When a coordinator was last alive; 0: never.
+    pub fn last_alive(&self) -> Result<i64, LogError> {
+        Ok(self.lock().query_row("SELECT at_ms FROM alive", [], |row| row.get(0))?)
     }
 
     /// Keeps `token` as the secret of `cluster` unless it has one; returns the one it has.
@@ -245,14 +235,15 @@ fn last_seq(connection: &Connection) -> Result<u64, LogError> {
 
 fn read(connection: &Connection, after: u64, limit: u64) -> Result<Vec<Entry>, LogError> {
     let mut select = connection.prepare_cached(
-        "SELECT seq, at_ms, epoch, version, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+        "SELECT seq, at_ms, epoch, version, body, request_id FROM events
+         WHERE seq > ? ORDER BY seq LIMIT ?",
     )?;
     let rows = select.query_map(params![after as i64, limit as i64], |row| {
         Ok(Entry {
             seq: row.get::<_, i64>(0)? as u64,
             at_ms: row.get(1)?,
             leader_epoch: row.get::<_, i64>(2)? as u64,
-            record: Record { version: row.get(3)?, body: row.get(4)? },
+            record: Record { version: row.get(3)?, body: row.get(4)?, request_id: row.get(5)? },
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

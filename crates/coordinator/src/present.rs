@@ -132,7 +132,7 @@ fn status<'a>(soft: &'a Soft<'_>, cluster: &Cluster, seat: &Seat) -> Option<&'a 
 }
 
 fn members(facts: &Facts, cluster: &Cluster, soft: &Soft<'_>) -> Vec<api::MemberView> {
-    let supplier = |device| facts.devices.get(device).map_or(Wallet([0; 32]), |d| d.owner);
+    let supplier = |device: &DeviceId| facts.devices.get(device).map_or(Wallet([0; 32]), |d| d.owner);
     let chips = u64::from(cluster.spec.chips_per_device);
     let rate = |rate: u64| Amount::new(cluster.quote.asset, rate.div_ceil(chips)).into();
     if cluster.slots.is_empty() {

@@ -13,14 +13,13 @@ pub(crate) use serve::serve;
 pub use table::{Beat, Session, SessionTable, TableError};
 
 use crate::clock::Clock;
+use crate::market::{Market, ReceiptSigner, SeenDevice};
 use ionet_core::{ChainRef, DeviceId, Wallet};
-use ionet_ledger::Ledger;
 use ionet_network::At;
 use ionet_wire::message::{
     CommandBody, Hello, Outcome, Refused, RefusedCode, SessionName, Welcome,
 };
 use iroh::endpoint::Connection;
-use meter::Receipts;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
@@ -69,7 +68,7 @@ pub(crate) struct Knock {
     pub(crate) owner: Wallet,
     pub(crate) hello: Box<Hello>,
     /// What the chain says; the outer none: it does not answer.
-    pub(crate) record: Option<Option<ionet_ledger::interface::account::Device>>,
+    pub(crate) record: Option<Option<SeenDevice>>,
     pub(crate) link: Link,
     pub(crate) reply: oneshot::Sender<Result<Welcome, Refused>>,
 }
@@ -84,8 +83,8 @@ pub(crate) struct Sessions {
     /// Something changed that the loop should look at.
     pub(crate) changed: Notify,
     pub(crate) knocks: mpsc::Sender<Knock>,
-    pub(crate) receipts: Receipts,
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) receipts: ReceiptSigner,
+    pub(crate) market: Market,
     pub(crate) clock: Clock,
     pub(crate) chain: ChainRef,
     pub(crate) leader_epoch: u64,
@@ -95,10 +94,8 @@ pub(crate) struct Sessions {
 impl Sessions {
     pub(crate) fn new(
         knocks: mpsc::Sender<Knock>,
-        receipts: Receipts,
-        ledger: Arc<Ledger>,
+        market: Market,
         clock: Clock,
-        chain: ChainRef,
         leader_epoch: u64,
     ) -> Self {
         let heartbeats = prometheus::IntCounter::new(
@@ -111,10 +108,10 @@ impl Sessions {
             draining: Mutex::default(),
             changed: Notify::new(),
             knocks,
-            receipts,
-            ledger,
+            receipts: market.receipts(),
+            chain: market.chain(),
+            market,
             clock,
-            chain,
             leader_epoch,
             heartbeats: heartbeats.expect("the name is valid"),
         }

@@ -16,11 +16,13 @@ CREATE TABLE events (
     at_ms INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     version INTEGER NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    request_id TEXT
 );
 CREATE TABLE leader (epoch INTEGER NOT NULL);
 INSERT INTO leader VALUES (0);
-CREATE TABLE sessions (device BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE alive (at_ms INTEGER NOT NULL);
+INSERT INTO alive VALUES (0);
 CREATE TABLE secrets (cluster TEXT PRIMARY KEY, ray_token TEXT NOT NULL) WITHOUT ROWID;
 ";
 

@@ -1,7 +1,7 @@
 use super::*;
 
 fn record(body: &str) -> Record {
-    Record { version: 1, body: body.to_owned() }
+    Record { version: 1, body: body.to_owned(), request_id: Some("r".to_owned()) }
 }
 
 fn open(path: &Path) -> Log {
@@ -37,12 +37,12 @@ fn what_was_appended_is_replayed_after_reopening() {
 fn a_stale_leader_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.sqlite");
-    let (old, device) = (open(&path), DeviceId([1; 32]));
+    let old = open(&path);
     old.append(1, 0, &[record("old")]).unwrap();
     let new = open(&path);
     // The numbers would match; the epoch does not.
     assert!(matches!(old.append(2, 0, &[record("late")]), Err(LogError::Conflict(_))));
-    assert!(matches!(old.next_session(device), Err(LogError::Conflict(_))));
+    assert!(matches!(old.note_alive(7), Err(LogError::Conflict(_))));
     new.append(2, 0, &[record("new")]).unwrap();
     assert!(matches!(new.append(2, 0, &[record("twice")]), Err(LogError::Conflict(_))));
     assert_eq!(bodies(&new), ["old", "new"]);
@@ -66,17 +66,17 @@ fn a_fault_at_any_write_leaves_all_or_nothing() {
 }
 
 #[test]
-fn sessions_only_grow_and_secrets_stay() {
+fn signs_of_life_and_secrets_stay() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.sqlite");
-    let (device, cluster) = (DeviceId([1; 32]), ClusterId::of_lease(&ionet_core::Wallet([2; 32])));
+    let cluster = ClusterId::of_lease(&ionet_core::Wallet([2; 32]));
     let log = open(&path);
-    assert_eq!(log.last_session(device).unwrap(), 0);
-    assert_eq!(log.next_session(device).unwrap(), 1);
+    assert_eq!(log.last_alive().unwrap(), 0);
+    log.note_alive(5).unwrap();
     assert_eq!(&**log.secret(cluster, "first").unwrap(), "first");
     drop(log);
     let log = open(&path);
-    assert_eq!(log.next_session(device).unwrap(), 2);
+    assert_eq!(log.last_alive().unwrap(), 5);
     assert_eq!(&**log.secret(cluster, "second").unwrap(), "first");
     log.forget_secret(cluster).unwrap();
     assert_eq!(&**log.secret(cluster, "third").unwrap(), "third");

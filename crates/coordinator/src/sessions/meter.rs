@@ -1,8 +1,7 @@
 //! The meter of one line, and the receipts that it is worth.
 
-use ionet_core::{ClusterId, PartId, PartStatus, SignatureBytes, Wallet};
-use ionet_ledger::interface::statement::Receipt;
-use ionet_ledger::{KeypairFile, Signer as _};
+use crate::market::ReceiptSigner;
+use ionet_core::{ClusterId, PartId, PartStatus, Wallet};
 use ionet_network::{At, LineRef, ServedMeter};
 use ionet_wire::message::SignedReceipt;
 
@@ -28,6 +27,10 @@ pub struct Metered {
     pub part: PartId,
     /// Whether that part is the cluster's head.
     pub head: bool,
+    /// Whether it earns: its line runs and its device sits in a slot.
+    pub running: bool,
+    /// It ran before this process began: what its device shows at its hello counts.
+    pub awaits_hello: bool,
     /// When it was started, by the chain's clock.
     pub started: At,
     /// Up to when the deposit lasts, by the chain's clock.
@@ -44,7 +47,7 @@ impl Metered {
 
     /// A heartbeat says whether the part serves.
     pub fn beat(&mut self, now: At, clock: At, serves: bool) {
-        if serves {
+        if serves && self.running && !self.awaits_hello {
             let clock_s = self.clock_s(clock);
             self.meter.beat(now, clock_s);
         } else {
@@ -53,61 +56,22 @@ impl Metered {
     }
 }
 
-/// Signs receipts of one market with the coordinator's on-chain key.
-pub struct Receipts {
-    /// Hash of the chain's first block.
-    pub genesis: [u8; 32],
-    /// The market program.
-    pub program: [u8; 32],
-    /// The coordinator's on-chain key.
-    pub key: KeypairFile,
+/// A receipt over `served_s` of a line.
+pub fn receipt(signer: &ReceiptSigner, key: &LineKey, served_s: u64) -> SignedReceipt {
+    signer.sign(key.cluster, key.lease, key.line, key.generation, served_s)
 }
 
-impl Receipts {
-    fn statement(&self, key: &LineKey, served_s: u64) -> Vec<u8> {
-        let receipt = Receipt {
-            lease: key.lease.0,
-            page: key.line.page,
-            index: key.line.index,
-            generation: key.generation,
-            served_s,
-        };
-        receipt.signing_bytes(&self.genesis, &self.program).to_vec()
-    }
-
-    /// A receipt over `served_s`. None if the line's generation does not fit the message.
-    pub fn sign(&self, key: &LineKey, served_s: u64) -> Option<SignedReceipt> {
-        let signature = self.key.sign_now(&self.statement(key, served_s));
-        Some(SignedReceipt {
-            cluster: key.cluster,
-            lease: key.lease,
-            page: u32::from(key.line.page),
-            line: key.line.index,
-            generation: key.generation.try_into().ok()?,
-            served_s,
-            signer: Wallet(self.key.address().to_bytes()),
-            signature: SignatureBytes(*signature.as_array()),
-        })
-    }
-
-    /// The most that valid receipts among `shown` say of a line.
-    pub fn newest(&self, key: &LineKey, shown: &[SignedReceipt]) -> Option<u64> {
-        let own = Wallet(self.key.address().to_bytes());
-        let about = |r: &&SignedReceipt| {
-            r.lease == key.lease
-                && r.page == u32::from(key.line.page)
-                && r.line == key.line.index
-                && u128::from(r.generation) == u128::from(key.generation)
-                && r.signer == own
-        };
-        let mut claims: Vec<_> = shown.iter().filter(about).collect();
-        claims.sort_by_key(|r| std::cmp::Reverse(r.served_s));
-        let holds = |r: &&&SignedReceipt| {
-            ionet_core::verify(&own.0, &self.statement(key, r.served_s), &r.signature).is_ok()
-        };
-        // A device that shows more than a few bad ones gets what is known here.
-        claims.iter().take(4).find(holds).map(|r| r.served_s)
-    }
+/// The most that valid receipts among `shown` say of a line.
+pub fn newest(signer: &ReceiptSigner, key: &LineKey, shown: &[SignedReceipt]) -> Option<u64> {
+    let about = |r: &&SignedReceipt| {
+        r.lease == key.lease
+            && (r.page, r.line) == (key.line.page, key.line.index)
+            && r.generation == key.generation
+    };
+    let mut claims: Vec<_> = shown.iter().filter(about).collect();
+    claims.sort_by_key(|r| std::cmp::Reverse(r.served_s));
+    // A device that shows more than a few bad ones gets what is known here.
+    claims.iter().take(4).find(|r| signer.is_ours(r)).map(|r| r.served_s)
 }
 
 /// Whether a part ran on since before `since` without a break.

@@ -121,8 +121,8 @@ async fn knock(
         .enrolment
         .verify(&sessions.chain, device, now)
         .map_err(|e| refused(RefusedCode::Enrolment, e.to_string(), None))?;
-    let record = match sessions.ledger.device(&device.0).await {
-        Ok(record) => Some(record),
+    let record = match sessions.market.devices(&[device]).await {
+        Ok(mut records) => Some(records.pop().flatten()),
         Err(e) => {
             tracing::warn!(%device, error = %e, "the chain was not asked about a device");
             None
@@ -256,9 +256,9 @@ impl Talk {
             self.sessions.changed.notify_one();
         }
         let sign = |(key, served): &(super::meter::LineKey, u64)| {
-            self.sessions.receipts.sign(key, *served)
+            super::meter::receipt(&self.sessions.receipts, key, *served)
         };
-        let receipts = beat.served.iter().filter_map(sign).collect();
+        let receipts = beat.served.iter().map(sign).collect();
         let answer = HeartbeatAnswer { seq: heartbeat.seq, receipts };
         self.write(&ToDevice::HeartbeatAnswer(answer)).await
     }

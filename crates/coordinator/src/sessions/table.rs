@@ -121,7 +121,7 @@ impl<L> SessionTable<L> {
             return Ok(Beat { changed, served: Vec::new() });
         };
         let mut served = Vec::with_capacity(meters.len());
-        for line in meters {
+        for line in meters.iter_mut().filter(|line| line.running) {
             line.beat(now, clock, serves(&session.parts, line));
             served.push((line.key, line.meter.served_s()));
         }
@@ -171,6 +171,11 @@ impl<L> SessionTable<L> {
     /// Meters of a device.
     pub fn meters(&self, device: DeviceId) -> &[Metered] {
         self.meters.get(&device).map_or(&[], Vec::as_slice)
+    }
+
+    /// The meter of a line.
+    pub fn meter_of(&self, device: DeviceId, key: &LineKey) -> Option<&Metered> {
+        self.meters(device).iter().find(|m| m.key == *key)
     }
 
     /// Forgets every meter that `keep` does not want.

@@ -1,0 +1,103 @@
+//! Keeps the meters in the session table in line with the facts.
+
+use super::Leader;
+use super::publish::key_of;
+use crate::sessions::meter::{LineKey, Metered, newest, ran_on};
+use ionet_core::{DeviceId, PartId};
+use ionet_network::{Cluster, Line, LineRef, LineState, Money, ServedMeter, role_of};
+use ionet_wire::message::Hello;
+use std::collections::BTreeMap;
+
+impl Leader {
+    /// Every started line has a meter; `replayed`: those that have none yet ran before this
+    /// process began.
+    pub(super) fn sync_meters(&mut self, replayed: bool) {
+        let (now, interval) = (self.clock.now(), self.config.hired_interval_ms);
+        let mut wanted: BTreeMap<(DeviceId, ClusterLine), Metered> = BTreeMap::new();
+        for cluster in self.facts.clusters.values() {
+            // After finalizing nothing can be vouched for any more.
+            if !matches!(cluster.money, Money::Open { .. } | Money::Closed { .. }) {
+                continue;
+            }
+            for (at, line) in &cluster.lines {
+                let Some(started) = line.state.started() else { continue };
+                let mut meter = ServedMeter::start(now, interval);
+                if replayed {
+                    meter.pause();
+                }
+                meter.at_least(line.attested_s);
+                let (part, head, running) = seat(cluster, *at, line);
+                let lease = self.soft.leases.get(&cluster.id);
+                let expires = cluster.terms.as_ref().map_or(started, |t| t.expires_at);
+                let metered = Metered {
+                    key: key_of(cluster, *at, line),
+                    part,
+                    head,
+                    running,
+                    awaits_hello: replayed,
+                    started,
+                    runs_until: lease.map_or(expires, |l| l.runs_until.min(expires)),
+                    meter,
+                };
+                wanted.insert((line.device, (cluster.id, *at)), metered);
+            }
+        }
+        let mut table = self.sessions.table();
+        table.retain_meters(|device, m| {
+            let Some(fresh) = wanted.remove(&(device, (m.key.cluster, m.key.line))) else {
+                return false;
+            };
+            (fresh.key == m.key).then(|| take_over(m, fresh)).is_some()
+        });
+        for ((device, _), metered) in wanted {
+            table.meter(device, metered);
+        }
+    }
+
+    /// A device said hello: lines that ran before this process began go on from the newest
+    /// receipt that it shows, and the outage counts if its part ran on.
+    pub(super) fn resume_meters(&mut self, device: DeviceId, hello: &Hello) {
+        let (now, clock) = (self.clock.now(), self.clock.chain());
+        let (interval, before) = (self.config.hired_interval_ms, self.before);
+        // Up to now, not to the start: until its hello the device could not be heard.
+        let outage_ms = if before.0 == 0 { 0 } else { now.ms_since(before) };
+        let signer = self.sessions.receipts.clone();
+        self.sessions.table().each_meter(device, |m| {
+            if !m.awaits_hello {
+                return;
+            }
+            let shown = newest(&signer, &m.key, &hello.receipts).unwrap_or(0);
+            let clock_s = m.clock_s(clock);
+            let known = m.meter.served_s().max(shown.min(clock_s));
+            let unbroken = m.running && ran_on(&hello.parts, m.part, before);
+            m.meter =
+                ServedMeter::resume(known, outage_ms, unbroken, clock_s, now, interval);
+            m.awaits_hello = false;
+        });
+    }
+}
+
+type ClusterLine = (ionet_core::ClusterId, LineRef);
+
+/// The part that a line pays for, whether it is the head, and whether it earns.
+fn seat(cluster: &Cluster, at: LineRef, line: &Line) -> (PartId, bool, bool) {
+    let seat = cluster.seats().find(|(_, seat)| seat.line == Some(at));
+    let runs = matches!(line.state, LineState::Started { .. });
+    match seat {
+        Some((slot, seat)) => {
+            let head = role_of(slot) == ionet_core::Role::Head;
+            (cluster.part_id(seat), head, runs)
+        }
+        None => (PartId { cluster: cluster.id, generation: cluster.generation }, false, false),
+    }
+}
+
+/// A meter that is there already learns what may have changed.
+fn take_over(own: &Metered, fresh: Metered) -> Metered {
+    Metered { meter: own.meter.clone(), awaits_hello: own.awaits_hello, ..fresh }
+}
+
+/// Whether a meter still waits for its device's receipts.
+pub(super) fn awaits(meters: &[Metered], key: &LineKey) -> bool {
+    meters.iter().any(|m| m.key == *key && m.awaits_hello)
+}
