@@ -17,7 +17,7 @@ pub fn device_id(n: u8) -> DeviceId {
 }
 
 pub fn renter(n: u8) -> Wallet {
-    Wallet([0xa0 + n; 32])
+    Wallet([0xa0u8.wrapping_add(n); 32])
 }
 
 pub fn inventory(chips: usize) -> Inventory {
