@@ -176,7 +176,7 @@ impl History {
     fn request(&mut self, c: u8, x: u8) {
         let mut wanted = spec(1 + u16::from(x % 4));
         wanted.chips_per_device = 1 + x / 128;
-        wanted.rate_per_chip_max = (x % 3 == 0).then_some(40_000);
+        wanted.rate_per_chip_max = x.is_multiple_of(3).then_some(40_000);
         let candidates = self.w.facts.candidates(self.w.now);
         if let Ok(quote) = quote(&wanted, &candidates, self.w.now, FEE) {
             let new = new_cluster(c, wanted, quote.terms);

@@ -50,11 +50,6 @@ impl Cluster {
                     self.state = ClusterState::Funded { at };
                 }
             }
-            Event::ToppedUp { deposit, .. } => {
-                if let Some(terms) = &mut self.terms {
-                    terms.deposit = *deposit;
-                }
-            }
             Event::Placed { generation, subnet, seats, .. } => {
                 self.subnet = Some(*subnet);
                 self.seat(at, *generation, seats);
@@ -87,7 +82,6 @@ impl Cluster {
             Event::ClusterDegraded { reason, .. } => {
                 self.state = ClusterState::Degraded { since: at, reason: reason.clone() };
             }
-            Event::DepositLow { deposit, .. } => self.low_warned = Some(*deposit),
             Event::ClusterStopping { reason, .. } => {
                 self.empty_slots(at);
                 self.state = ClusterState::Stopping { since: at, reason: reason.clone() };
@@ -98,6 +92,18 @@ impl Cluster {
             Event::ClusterFailed { reason, .. } => {
                 self.state = ClusterState::Failed { at, reason: reason.clone() };
             }
+            other => self.fold_money(at, other),
+        }
+    }
+
+    fn fold_money(&mut self, at: At, event: &Event) {
+        match event {
+            Event::ToppedUp { deposit, .. } => {
+                if let Some(terms) = &mut self.terms {
+                    terms.deposit = *deposit;
+                }
+            }
+            Event::DepositLow { deposit, .. } => self.low_warned = Some(*deposit),
             Event::LeaseClosed { closed_at, claims_until, refunded, .. } => {
                 self.lines.values_mut().for_each(|line| line.end(*closed_at));
                 self.money = Money::Closed {
