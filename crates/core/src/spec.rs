@@ -250,6 +250,6 @@ mod tests {
         let mut other = spec.clone();
         other.rate_per_chip_max = Some(1);
         assert_ne!(spec.policy_hash(), other.policy_hash());
-        assert_eq!(spec.policy_hash(), spec.clone().policy_hash());
+        assert_eq!(spec.policy_hash(), spec.policy_hash());
     }
 }

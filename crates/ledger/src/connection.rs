@@ -145,7 +145,7 @@ impl Connection {
                 Ok(answer) => match answer.value.into_iter().next().flatten() {
                     Some(status) if status.err.is_some() => {
                         let error = status.err.expect("it was just seen");
-                        return Err(transaction_refusal(&error.into(), Vec::new()));
+                        return Err(transaction_refusal(&error, Vec::new()));
                     }
                     Some(status) if status.satisfies_commitment(CommitmentConfig::confirmed()) => {
                         return Ok(());

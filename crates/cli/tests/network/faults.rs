@@ -127,15 +127,11 @@ fn a_chain_that_stands_still_stops_no_job() {
     let job = counting(&net, &cluster.id, 70);
     ticks(&net, &cluster.id, &job);
     net.signal("-STOP", &["chain", "start"]);
-    until("a minute of the job has passed", || {
-        log(&net, &cluster.id, &job).contains("tick 62")
-    });
+    until("a minute of the job has passed", || log(&net, &cluster.id, &job).contains("tick 62"));
     assert_eq!(state(&net, &cluster.id), "ready");
     net.signal("-CONT", &["chain", "start"]);
     counted(&net, &cluster.id, &job);
-    until("the coordinator sees the chain again", || {
-        net.run(&["wallet", "show"]).status.success()
-    });
+    until("the coordinator sees the chain again", || net.run(&["wallet", "show"]).status.success());
     net.close(&cluster.id);
     assert_eq!(net.usdc(&[]).sum(), before.sum());
 }

@@ -311,7 +311,8 @@ impl Cluster {
     /// change.
     pub(crate) fn containers(&self) -> Vec<String> {
         let filter = format!("label=io.ionet.cluster={}", self.id);
-        let args = ["ps", "--no-trunc", "--filter", &filter, "--format", "{{.Names}} {{.StartedAt}}"];
+        let args =
+            ["ps", "--no-trunc", "--filter", &filter, "--format", "{{.Names}} {{.StartedAt}}"];
         let output = Command::new("podman").args(args).output().unwrap();
         let mut lines: Vec<_> =
             String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
@@ -323,8 +324,17 @@ impl Cluster {
 /// Arguments of a create that asks nothing.
 pub(crate) fn create_args(devices: &str) -> [&str; 11] {
     [
-        "cluster", "create", "--devices", devices, "--chip", "cpu", "--region", "any", "--ttl",
-        "1h", "--yes",
+        "cluster",
+        "create",
+        "--devices",
+        devices,
+        "--chip",
+        "cpu",
+        "--region",
+        "any",
+        "--ttl",
+        "1h",
+        "--yes",
     ]
 }
 

@@ -62,8 +62,19 @@ fn a_search_runs_on_three_devices_and_every_base_unit_is_somewhere() {
 fn rays_own(token: &str, args: &[&str]) -> Output {
     let token = format!("RAY_AUTH_TOKEN={token}");
     let fixed = [
-        "run", "--rm", "--network", "host", "--ulimit", "nofile=4096:4096", "--ulimit",
-        "nproc=4096:4096", "-e", "RAY_AUTH_MODE=token", "-e", &token, RAY_IMAGE,
+        "run",
+        "--rm",
+        "--network",
+        "host",
+        "--ulimit",
+        "nofile=4096:4096",
+        "--ulimit",
+        "nproc=4096:4096",
+        "-e",
+        "RAY_AUTH_MODE=token",
+        "-e",
+        &token,
+        RAY_IMAGE,
     ];
     Command::new("podman").args(fixed).args(args).output().unwrap()
 }

@@ -96,11 +96,7 @@ impl Market {
     ) -> std::result::Result<(), LedgerError> {
         let to_bind: Vec<_> = wanted
             .iter()
-            .map(|p| LineToBind {
-                device: p.device.0,
-                units: u16::from(p.chips),
-                rate: p.rate.0,
-            })
+            .map(|p| LineToBind { device: p.device.0, units: u16::from(p.chips), rate: p.rate.0 })
             .collect();
         self.ledger.bind(&*self.key, &address(&lease), lines, epoch, &to_bind).await.map(drop)
     }
@@ -110,9 +106,8 @@ impl Market {
     pub async fn start(&self, lease: Wallet, epoch: u64, lines: &[LineRef]) -> Result<At> {
         let at = address(&lease);
         let seen = self.ledger.lines(&at, &self.lease(lease).await?).await?;
-        let bound = |l: &&LineRef| {
-            seen.iter().any(|p| is(p, **l) && p.line.state == LineState::Bound)
-        };
+        let bound =
+            |l: &&LineRef| seen.iter().any(|p| is(p, **l) && p.line.state == LineState::Bound);
         for (page, indexes) in by_page(lines.iter().filter(bound)) {
             self.ledger.start(&*self.key, &at, page, epoch, &indexes).await?;
         }
@@ -130,10 +125,8 @@ impl Market {
     pub async fn end_lines(&self, lease: Wallet, epoch: u64, lines: &[LineRef]) -> Result<()> {
         let at = address(&lease);
         let seen = self.ledger.lines(&at, &self.lease(lease).await?).await?;
-        let live: Vec<_> = seen
-            .iter()
-            .filter(|p| p.line.is_live() && lines.iter().any(|l| is(p, *l)))
-            .collect();
+        let live: Vec<_> =
+            seen.iter().filter(|p| p.line.is_live() && lines.iter().any(|l| is(p, *l))).collect();
         for page in live.chunk_by(|a, b| a.page == b.page) {
             let held: Vec<_> = page.iter().map(|p| (p.index, p.line.device)).collect();
             self.ledger.end_lines(&*self.key, &at, page[0].page, epoch, &held).await?;

@@ -27,9 +27,7 @@ impl Market {
         let found = self.ledger.leases(&addresses).await?;
         let now = self.clock().await?;
         let view = |(at, lease): (&Wallet, Option<chain::Lease>)| {
-            lease.and_then(|lease| {
-                Some((self.lease_view(*at, &lease)?, clock_view(&lease, now)))
-            })
+            lease.and_then(|lease| Some((self.lease_view(*at, &lease)?, clock_view(&lease, now))))
         };
         Ok(leases.iter().zip(found).map(view).collect())
     }
