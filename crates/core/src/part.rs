@@ -4,12 +4,30 @@ use crate::{ClusterId, DeviceId, Egress, ImageRef, Role, Slice};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
+/// Addresses as text in every format. Left to itself, serde writes them as bytes into a binary
+/// format and then expects text inside a tagged enum.
+mod ip_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::borrow::Cow;
+    use std::net::Ipv4Addr;
+
+    pub(super) fn serialize<S: Serializer>(ip: &Ipv4Addr, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(ip)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Ipv4Addr, D::Error> {
+        let text = Cow::<'de, str>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// One member of a cluster's private network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// The device.
     pub device: DeviceId,
     /// Its address inside the cluster.
+    #[serde(with = "ip_text")]
     pub ip: Ipv4Addr,
     /// What it runs.
     pub role: Role,
@@ -19,6 +37,7 @@ pub struct Member {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// First address of the subnet.
+    #[serde(with = "ip_text")]
     pub subnet: Ipv4Addr,
     /// Prefix length of the subnet.
     pub prefix: u8,

@@ -1,1 +1,0 @@
-//! Sessions against a scripted coordinator over real QUIC.

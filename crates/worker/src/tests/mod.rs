@@ -1,0 +1,7 @@
+//! Sessions and parts against a scripted coordinator over real QUIC.
+
+mod hostile;
+mod life;
+mod memory;
+mod rig;
+mod streams;
