@@ -9,7 +9,7 @@
 # Needs root, mmdebstrap, tar, python3 with pip, and podman (or docker: ENGINE=docker).
 # apt and pip use the host's own settings (sources, proxies, PIP_* variables, pip.conf).
 #   IONET_DEBIAN_MIRROR   a Debian mirror, if not the host's own or Debian's
-#   IONET_CACHE_DIR       where layers are kept between builds (default /var/cache/ionet)
+#   IONET_CACHE_DIR       where the image is put together (default /var/cache/ionet)
 set -euo pipefail
 
 IMAGE=localhost/ionet-ray:2.60.0-py311 # = RAY_IMAGE in crates/core/src/image.rs

@@ -29,7 +29,7 @@ const PODMAN_START_MAX: Duration = Duration::from_secs(30);
 /// Pause between two looks at a starting service.
 const PODMAN_POLL: Duration = Duration::from_millis(50);
 /// Bytes of an answer that is read.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
+const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// Why the engine cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +155,30 @@ impl Engine {
         path: &str,
         body: &serde_json::Value,
     ) -> Result<(StatusCode, String), EngineError> {
+        let request = Request::post(format!("/v4.0.0/libpod{path}"));
+        self.call(request, Bytes::from(body.to_string())).await
+    }
+
+    /// Reads one answer of the shared API as JSON; `None` where the engine has no such thing.
+    /// For answers that the typed client is too strict for: Podman has states that Docker lacks.
+    /// `path` must be encoded already.
+    pub async fn get(&self, path: &str) -> Result<Option<serde_json::Value>, EngineError> {
+        let (status, text) = self.call(Request::get(path), Bytes::new()).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if !status.is_success() {
+            return Err(EngineError::Refused(text));
+        }
+        let value = serde_json::from_str(&text);
+        value.map(Some).map_err(|e| EngineError::Refused(format!("{path}: {e}")))
+    }
+
+    async fn call(
+        &self,
+        request: hyper::http::request::Builder,
+        body: Bytes,
+    ) -> Result<(StatusCode, String), EngineError> {
         let call = async {
             let stream = UnixStream::connect(&self.socket).await.map_err(|e| e.to_string())?;
             let (mut sender, connection) =
@@ -162,10 +186,10 @@ impl Engine {
                     .await
                     .map_err(|e| e.to_string())?;
             let driver = tokio::spawn(connection);
-            let request = Request::post(format!("/v4.0.0/libpod{path}"))
+            let request = request
                 .header("host", "localhost")
                 .header("content-type", "application/json")
-                .body(Full::new(Bytes::from(body.to_string())))
+                .body(Full::new(body))
                 .map_err(|e| e.to_string())?;
             let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
             let status = answer.status();

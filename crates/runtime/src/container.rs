@@ -1,26 +1,23 @@
 //! [`Runtime`] over the Docker-compatible API.
 
-use crate::create::{body, label};
-use crate::engine::{Engine, EngineError};
-use crate::time::unix_seconds;
+use crate::create::{Machine, body, label};
+use crate::engine::{Engine, EngineError, EngineKind};
+use crate::inspect::Inspect;
 use crate::{
     Connection, ContainerHandle, ContainerName, ContainerSpec, ContainerState, ContainerStats,
-    Exec, ExecOutput, ImageProgress, LogRequest, Runtime, RuntimeError, dial,
+    Exec, ExecOutput, ImageProgress, LogRequest, Runtime, RuntimeError, dial, seccomp,
 };
 use async_trait::async_trait;
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptions, InspectContainerOptions, ListContainersOptions,
-    LogsOptions, RemoveContainerOptions, StartContainerOptions, StatsOptions, StopContainerOptions,
-    WaitContainerOptions,
+    CreateContainerOptions, CreateImageOptions, LogsOptions, RemoveContainerOptions,
+    StartContainerOptions, StatsOptions, StopContainerOptions, WaitContainerOptions,
 };
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use ionet_core::{DeviceId, ImageRef};
-use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
 
 /// Images of this prefix are made on the machine itself; no registry has them.
 const LOCAL_PREFIX: &str = "localhost/";
@@ -48,25 +45,14 @@ impl ContainerRuntime {
         Self { engine, settings }
     }
 
-    async fn look(
-        &self,
-        name: &ContainerName,
-    ) -> Result<Option<ContainerInspectResponse>, RuntimeError> {
-        let docker = self.engine.docker();
-        let found = docker.inspect_container(name.as_str(), None::<InspectContainerOptions>).await;
-        match found.map_err(EngineError::from) {
-            Ok(inspect) => Ok(Some(inspect)),
-            Err(e) if e.is_missing() => Ok(None),
-            Err(e) => Err(e.into()),
-        }
+    async fn look(&self, name: &ContainerName) -> Result<Option<Inspect>, RuntimeError> {
+        let found = self.engine.get(&format!("/containers/{name}/json")).await?;
+        Ok(found.map(|value| Inspect::read(&value)).transpose()?)
     }
 
-    async fn look_running(
-        &self,
-        name: &ContainerName,
-    ) -> Result<ContainerInspectResponse, RuntimeError> {
+    async fn look_running(&self, name: &ContainerName) -> Result<Inspect, RuntimeError> {
         let found = self.look(name).await?.ok_or_else(|| RuntimeError::Missing(name.clone()))?;
-        match state_of(&found).is_running() {
+        match found.state().is_running() {
             true => Ok(found),
             false => Err(RuntimeError::NotRunning(name.clone())),
         }
@@ -76,7 +62,18 @@ impl ContainerRuntime {
         let docker = self.engine.docker();
         let options =
             CreateContainerOptions { name: Some(spec.name.to_string()), ..Default::default() };
-        let body = body(spec, self.engine.kind(), self.settings.oci_runtime.as_deref());
+        let filter = match self.engine.kind() {
+            EngineKind::Docker => None,
+            EngineKind::Podman => {
+                Some(seccomp::file(self.engine.socket()).map_err(RuntimeError::Seccomp)?)
+            }
+        };
+        let machine = Machine {
+            engine: self.engine.kind(),
+            oci_runtime: self.settings.oci_runtime.as_deref(),
+            seccomp: filter.as_ref().and_then(|f| f.to_str()),
+        };
+        let body = body(spec, machine);
         let made = docker.create_container(Some(options), body).await;
         match made.map_err(EngineError::from) {
             Ok(_) => Ok(()),
@@ -143,7 +140,7 @@ impl Runtime for ContainerRuntime {
             None => false,
             Some(inspect) => {
                 let foreign = || RuntimeError::Foreign(spec.name.clone());
-                let handle = handle_of(inspect).ok_or_else(foreign)?;
+                let handle = inspect.handle().ok_or_else(foreign)?;
                 if handle.device != spec.device {
                     return Err(foreign());
                 }
@@ -175,24 +172,20 @@ impl Runtime for ContainerRuntime {
 
     async fn inspect(&self, name: &ContainerName) -> Result<ContainerHandle, RuntimeError> {
         let found = self.look(name).await?.ok_or_else(|| RuntimeError::Missing(name.clone()))?;
-        handle_of(&found).ok_or_else(|| RuntimeError::Foreign(name.clone()))
+        found.handle().ok_or_else(|| RuntimeError::Foreign(name.clone()))
     }
 
     async fn list(&self, device: &DeviceId) -> Result<Vec<ContainerHandle>, RuntimeError> {
-        let own = format!("{}={device}", label::DEVICE);
-        let options = ListContainersOptions {
-            all: true,
-            filters: Some(HashMap::from([("label".to_owned(), vec![own])])),
-            ..Default::default()
-        };
-        let docker = self.engine.docker();
-        let found = docker.list_containers(Some(options)).await.map_err(EngineError::from)?;
+        let filters = format!(r#"{{"label":["{}={device}"]}}"#, label::DEVICE);
+        let path = format!("/containers/json?all=true&filters={}", percent(&filters));
+        let found = self.engine.get(&path).await?.unwrap_or_default();
+        let first = |c: &serde_json::Value| Some(c["Names"][0].as_str()?.to_owned());
         let mut handles = Vec::new();
-        for name in found.into_iter().filter_map(|c| c.names?.into_iter().next()) {
+        for name in found.as_array().into_iter().flatten().filter_map(first) {
             let Ok(name) = ContainerName::new(name.trim_start_matches('/')) else { continue };
             // Between the two calls a container may vanish.
             if let Some(inspect) = self.look(&name).await? {
-                handles.extend(handle_of(&inspect));
+                handles.extend(inspect.handle());
             }
         }
         handles.sort_by(|a, b| a.name.cmp(&b.name));
@@ -302,16 +295,16 @@ impl Runtime for ContainerRuntime {
 
     async fn dial(&self, name: &ContainerName, port: u16) -> Result<Connection, RuntimeError> {
         let found = self.look_running(name).await?;
-        let own = own_address(&found);
+        let own = found.own_address();
         let refused = |reason: String| RuntimeError::Dial { name: name.clone(), port, reason };
-        let pid = pid_of(&found).unwrap_or(0);
+        let pid = found.pid();
         if !self.settings.dial_by_relay && pid > 0 {
             let namespace = dial::namespace(pid);
             // The process may have ended meanwhile and its number be someone else's: what was
             // opened counts only if the container still has that process.
             let again = self.look_running(name).await?;
             let connected = match namespace {
-                Ok(file) if pid_of(&again) == Some(pid) => dial::connect(file, own, port).await,
+                Ok(file) if again.pid() == pid => dial::connect(file, own, port).await,
                 Ok(_) => return Err(RuntimeError::NotRunning(name.clone())),
                 Err(e) => Err(e),
             };
@@ -344,44 +337,14 @@ impl Runtime for ContainerRuntime {
     }
 }
 
-fn pid_of(inspect: &ContainerInspectResponse) -> Option<i64> {
-    inspect.state.as_ref()?.pid
-}
-
-/// Its address on its one network.
-fn own_address(inspect: &ContainerInspectResponse) -> Option<Ipv4Addr> {
-    let networks = inspect.network_settings.as_ref()?.networks.as_ref()?;
-    networks.values().find_map(|n| n.ip_address.as_ref()?.parse().ok())
-}
-
-fn state_of(inspect: &ContainerInspectResponse) -> ContainerState {
-    let Some(state) = &inspect.state else { return ContainerState::Created };
-    let seconds = |text: &Option<String>| text.as_deref().and_then(unix_seconds);
-    let started_at = seconds(&state.started_at);
-    let created = matches!(state.status, Some(ContainerStateStatusEnum::CREATED));
-    match (state.running, started_at) {
-        (Some(true), at) => ContainerState::Running { started_at: at.unwrap_or(0) },
-        (_, None) => ContainerState::Created,
-        (_, Some(_)) if created => ContainerState::Created,
-        (_, Some(started_at)) => ContainerState::Exited {
-            code: state.exit_code.unwrap_or(-1),
-            oom_killed: state.oom_killed.unwrap_or(false),
-            started_at,
-            finished_at: seconds(&state.finished_at).unwrap_or(started_at),
-        },
+/// Text as part of a query: everything but letters and digits is encoded.
+fn percent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        match byte.is_ascii_alphanumeric() {
+            true => out.push(char::from(byte)),
+            false => out.push_str(&format!("%{byte:02X}")),
+        }
     }
-}
-
-/// What an engine says of a container, if it is one of ours.
-fn handle_of(inspect: &ContainerInspectResponse) -> Option<ContainerHandle> {
-    let labels = inspect.config.as_ref()?.labels.as_ref()?;
-    Some(ContainerHandle {
-        name: ContainerName::new(inspect.name.as_ref()?.trim_start_matches('/')).ok()?,
-        id: inspect.id.clone()?,
-        device: labels.get(label::DEVICE)?.parse().ok()?,
-        cluster: labels.get(label::CLUSTER)?.parse().ok()?,
-        generation: labels.get(label::GENERATION)?.parse().ok()?,
-        spec_hash: labels.get(label::SPEC)?.clone(),
-        state: state_of(inspect),
-    })
+    out
 }

@@ -20,8 +20,9 @@ pub(crate) mod label {
     pub(crate) const SPEC: &str = "io.ionet.spec";
 }
 
-/// Where a job's home is: the image's user `ray` has it, and any other user may write there.
-pub(crate) const HOME: &str = "/home/ray";
+/// Where a job's home is. No image has this folder: runc gives scratch space over a folder that
+/// is there that folder's mode, so over an image's own home the job could not write.
+pub(crate) const HOME: &str = "/home/job";
 /// Of the scratch space, this fraction's denominator is home's; the rest is /tmp's.
 const HOME_SHARE: u64 = 4;
 /// /run and /var/tmp: engines make them writable without a bound if they are not named.
@@ -31,12 +32,19 @@ const OOM_SCORE: i64 = 500;
 /// A log's size where the engine has no setting of its own: printing must not fill the disk.
 const LOG_BYTES: &str = "64m";
 
+/// What of the machine's settings goes into a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine<'a> {
+    /// The engine.
+    pub(crate) engine: EngineKind,
+    /// The OCI runtime, where it is not the engine's own choice.
+    pub(crate) oci_runtime: Option<&'a str>,
+    /// A file with the seccomp filter; with none, the engine's own.
+    pub(crate) seccomp: Option<&'a str>,
+}
+
 /// The request that makes this container.
-pub(crate) fn body(
-    spec: &ContainerSpec,
-    engine: EngineKind,
-    oci_runtime: Option<&str>,
-) -> ContainerCreateBody {
+pub(crate) fn body(spec: &ContainerSpec, machine: Machine<'_>) -> ContainerCreateBody {
     let mut labels: HashMap<String, String> =
         spec.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
     labels.extend([
@@ -45,7 +53,8 @@ pub(crate) fn body(
         (label::GENERATION.to_owned(), spec.generation.to_string()),
         (label::SPEC.to_owned(), spec.hash()),
     ]);
-    let plain = spec.env.iter().map(|(k, v)| format!("{k}={v}"));
+    let home = (!spec.env.contains_key("HOME")).then(|| format!("HOME={HOME}"));
+    let plain = spec.env.iter().map(|(k, v)| format!("{k}={v}")).chain(home);
     let secret = spec.secrets.iter().map(|(k, v)| format!("{k}={}", v.expose()));
     let endpoints = spec.network.as_ref().map(|n| {
         let ipam =
@@ -59,19 +68,27 @@ pub(crate) fn body(
         cmd: Some(spec.command.clone()),
         env: Some(plain.chain(secret).collect()),
         user: Some(format!("{}:{}", spec.user.0, spec.user.1)),
+        working_dir: Some(HOME.to_owned()),
         hostname: Some(spec.hostname.clone()),
         labels: Some(labels),
-        host_config: Some(host_config(spec, engine, oci_runtime)),
+        host_config: Some(host_config(spec, machine)),
         networking_config: endpoints.map(|e| NetworkingConfig { endpoints_config: Some(e) }),
         ..Default::default()
     }
 }
 
-fn host_config(spec: &ContainerSpec, engine: EngineKind, oci_runtime: Option<&str>) -> HostConfig {
+fn host_config(spec: &ContainerSpec, machine: Machine<'_>) -> HostConfig {
+    let mut security = vec!["no-new-privileges".to_owned()];
+    security.extend(machine.seccomp.map(|path| format!("seccomp={path}")));
     let home = spec.scratch_bytes / HOME_SHARE;
     let tmpfs = |bytes: u64, mode: &str| {
         // Jobs install and load their own libraries there, so it is not `noexec`.
-        format!("rw,exec,nosuid,nodev,size={bytes},mode={mode}")
+        let plain = format!("rw,exec,nosuid,nodev,size={bytes},mode={mode}");
+        match machine.engine {
+            EngineKind::Docker => plain,
+            // Podman would copy what the image has there, its owner and mode included.
+            EngineKind::Podman => plain + ",notmpcopyup",
+        }
     };
     let memory = i64::try_from(spec.memory_bytes).unwrap_or(i64::MAX);
     let log = HostConfigLogConfig {
@@ -90,7 +107,7 @@ fn host_config(spec: &ContainerSpec, engine: EngineKind, oci_runtime: Option<&st
     HostConfig {
         // What every container gets, whatever the spec says.
         cap_drop: Some(vec!["ALL".to_owned()]),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        security_opt: Some(security),
         readonly_rootfs: Some(true),
         privileged: Some(false),
         ipc_mode: Some("private".to_owned()),
@@ -101,7 +118,7 @@ fn host_config(spec: &ContainerSpec, engine: EngineKind, oci_runtime: Option<&st
             ("/run".to_owned(), tmpfs(SMALL_BYTES, "0755")),
             ("/var/tmp".to_owned(), tmpfs(SMALL_BYTES, "1777")),
         ])),
-        log_config: (engine == EngineKind::Docker).then_some(log),
+        log_config: (machine.engine == EngineKind::Docker).then_some(log),
         // What the spec says.
         nano_cpus: Some(i64::from(spec.cpu_milli) * 1_000_000),
         memory: Some(memory),
@@ -123,7 +140,7 @@ fn host_config(spec: &ContainerSpec, engine: EngineKind, oci_runtime: Option<&st
                 ..Default::default()
             }]
         }),
-        runtime: oci_runtime.map(str::to_owned),
+        runtime: machine.oci_runtime.map(str::to_owned),
         network_mode: Some(spec.network.as_ref().map_or("none".to_owned(), |n| n.network.clone())),
         dns: Some(dns),
         extra_hosts: Some(spec.extra_hosts.iter().map(|(n, ip)| format!("{n}:{ip}")).collect()),
@@ -136,10 +153,14 @@ mod tests {
     use super::*;
     use crate::spec::tests::sample;
 
+    fn on(engine: EngineKind) -> Machine<'static> {
+        Machine { engine, oci_runtime: None, seccomp: None }
+    }
+
     #[test]
     fn what_is_always_closed() {
         for engine in [EngineKind::Docker, EngineKind::Podman] {
-            let host = body(&sample(), engine, None).host_config.unwrap();
+            let host = body(&sample(), on(engine)).host_config.unwrap();
             assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
             assert_eq!(host.cap_add, None);
             assert_eq!(host.security_opt, Some(vec!["no-new-privileges".to_owned()]));
@@ -156,7 +177,7 @@ mod tests {
     fn scratch_is_never_more_than_asked_for() {
         let mut spec = sample();
         spec.scratch_bytes = 64 * 1024 * 1024 + 3;
-        let tmpfs = body(&spec, EngineKind::Podman, None).host_config.unwrap().tmpfs.unwrap();
+        let tmpfs = body(&spec, on(EngineKind::Podman)).host_config.unwrap().tmpfs.unwrap();
         let size = |at: &str| -> u64 {
             let size = tmpfs[at].split(',').find_map(|o| o.strip_prefix("size=")).unwrap();
             size.parse().unwrap()
@@ -168,7 +189,7 @@ mod tests {
     fn labels_of_ours_cannot_be_forged() {
         let mut spec = sample();
         spec.labels.insert(label::DEVICE.to_owned(), "dev_other".to_owned());
-        let labels = body(&spec, EngineKind::Docker, None).labels.unwrap();
+        let labels = body(&spec, on(EngineKind::Docker)).labels.unwrap();
         assert_eq!(labels[label::DEVICE], spec.device.to_string());
     }
 }

@@ -22,7 +22,9 @@
 mod container;
 mod create;
 mod dial;
+mod inspect;
 pub mod ray;
+mod seccomp;
 mod spec;
 mod time;
 
@@ -57,6 +59,9 @@ pub enum RuntimeError {
         /// What to do, or what the registry said.
         hint: String,
     },
+    /// The seccomp filter could not be put where the engine reads it.
+    #[error("cannot write the seccomp filter beside the engine's socket: {0}")]
+    Seccomp(std::io::Error),
     /// A newer generation of this container is there.
     #[error("{name} is there with generation {have}, newer than {wanted}")]
     Stale {
@@ -109,9 +114,10 @@ pub enum ContainerState {
     Exited {
         /// Exit code of its first process.
         code: i64,
-        /// The kernel killed a process of it for memory.
+        /// The engine saw that the kernel killed it for memory. Podman on cgroups v1 does not
+        /// see it: there, code 137 of a container that nobody stopped says the same.
         oom_killed: bool,
-        /// Unix seconds of its start, and of its end.
+        /// Unix seconds of its start.
         started_at: i64,
         /// Unix seconds of its end.
         finished_at: i64,

@@ -93,7 +93,6 @@ impl RayPart {
         let env = [
             ("RAY_AUTH_MODE", "token".to_owned()),
             ("RAY_USAGE_STATS_ENABLED", "0".to_owned()),
-            ("HOME", crate::create::HOME.to_owned()),
             (DEVICE_VARIABLE, self.device.to_string()),
             (CLUSTER_VARIABLE, self.cluster.to_string()),
         ];

@@ -183,7 +183,7 @@ pub struct ContainerSpec {
     pub memory_bytes: u64,
     /// Processes and threads.
     pub pids_max: u32,
-    /// Writable space at /tmp and at home, together. It is memory.
+    /// Writable space at /tmp and at /home/job (`HOME`), together. It is memory.
     pub scratch_bytes: u64,
     /// Writable space at /dev/shm. It is memory.
     pub shm_bytes: u64,

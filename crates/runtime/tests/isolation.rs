@@ -219,7 +219,7 @@ async fn a_job_has_no_rights() {
     }
     let (code, _) = bench.run(&job.name, "touch /x /usr/x /etc/x /root/x").await;
     assert_ne!(code, 0, "the root is writable");
-    for place in ["/tmp", "/home/ray", "/dev/shm"] {
+    for place in ["/tmp", "/home/job", "/dev/shm"] {
         let (code, text) = bench.run(&job.name, &format!("echo yes > {place}/x")).await;
         assert_eq!(code, 0, "{place}: {text}");
     }
@@ -229,7 +229,7 @@ async fn a_job_has_no_rights() {
                 test -d $m && test -w $m && echo $m; done";
     let (_, writable) = bench.run(&job.name, find).await;
     for place in writable.split_whitespace() {
-        let fine = ["/tmp", "/home/ray", "/dev/shm", "/var/tmp", "/run", "/dev/mqueue"];
+        let fine = ["/tmp", "/home/job", "/dev/shm", "/var/tmp", "/run", "/dev/mqueue"];
         assert!(fine.contains(&place), "{place} is writable");
     }
     let (_, mounts) = bench.run(&job.name, "grep ' / / ' -v /proc/mounts | grep ^/dev/").await;
@@ -270,7 +270,7 @@ async fn limits_hold() {
 
     // Disk: the scratch space ends, not the host's disk.
     let job = bench.idle(0, 0).await;
-    for place in ["/tmp", "/home/ray", "/dev/shm", "/var/tmp", "/run"] {
+    for place in ["/tmp", "/home/job", "/dev/shm", "/var/tmp", "/run"] {
         let fill = format!("dd if=/dev/zero of={place}/x bs=1M count=64 2>&1; rm -f {place}/x");
         let (_, text) = bench.run(&job.name, &fill).await;
         let refused = text.contains("No space left") || text.contains("Permission denied");
@@ -294,8 +294,7 @@ async fn limits_hold() {
     let hog = ContainerSpec { generation: 2, ..bench.spec(0, 0, hog) };
     bench.runtime.start(&hog).await.unwrap();
     let state = bench.runtime.wait(&hog.name).await.unwrap();
-    let killed = matches!(state, ContainerState::Exited { code: 1 | 137, oom_killed: true, .. });
-    assert!(killed, "{state:?}");
+    assert!(matches!(state, ContainerState::Exited { code: 137, .. }), "{state:?}");
     assert!(bench.runtime.inspect(&neighbour.name).await.unwrap().state.is_running());
     bench.clean(0).await;
 }

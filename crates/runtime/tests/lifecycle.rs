@@ -27,7 +27,7 @@ async fn a_restarted_worker_adopts_what_runs() {
     // A new process knows nothing but its device's key.
     let engine = Engine::connect(bench.engine.socket()).await.unwrap();
     let reborn = ContainerRuntime::new(engine, Settings::default());
-    assert_eq!(reborn.list(&spec.device).await.unwrap(), [first.clone()]);
+    assert_eq!(reborn.list(&spec.device).await.unwrap(), std::slice::from_ref(&first));
     assert_eq!(reborn.start(&spec).await.unwrap(), first, "it was started anew");
     let stranger = bench.device(0, 3);
     assert_eq!(reborn.list(&stranger).await.unwrap(), []);
