@@ -1,0 +1,161 @@
+//! `ionet device`: enrol devices, look at them, drain them, draw what they earned.
+
+mod blob;
+mod draw;
+mod enrol;
+
+pub(crate) use enrol::{Asks, enrol_here};
+
+use crate::context::{Context, parse_wallet};
+use crate::failure::Result;
+use crate::output::{Output, number};
+use ionet_api::{Device, Drain};
+use ionet_core::{DeviceId, catalogue};
+use std::path::PathBuf;
+
+/// Enrol devices and look at them.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// On the rig: make its key and print a request for the wallet that shall own it
+    Request(enrol::RequestArgs),
+    /// Where the wallet is: check a request, register the device on-chain, print the grant
+    Grant(enrol::GrantArgs),
+    /// On the rig: keep the grant
+    Accept {
+        /// What `device grant` printed; `-`: from stdin.
+        blob: String,
+        /// Where the device's key is [default: $IONET_HOME/device].
+        #[arg(long, value_name = "DIR")]
+        state_dir: Option<PathBuf>,
+    },
+    /// Every device that the coordinator knows
+    List {
+        /// Only those of this wallet; `me`: the own.
+        #[arg(long)]
+        supplier: Option<String>,
+    },
+    /// One device
+    Show {
+        /// The device.
+        id: DeviceId,
+    },
+    /// The classes of chips that specs may name
+    Classes,
+    /// Take nothing new
+    Drain {
+        /// The device.
+        id: DeviceId,
+    },
+    /// Take work again
+    Undrain {
+        /// The device.
+        id: DeviceId,
+    },
+    /// Pay out what your devices have earned and not drawn yet
+    Draw,
+}
+
+/// Does it.
+pub(crate) async fn run(context: &Context, command: DeviceCommand) -> Result<()> {
+    match command {
+        DeviceCommand::Request(args) => enrol::request(context, args).await,
+        DeviceCommand::Grant(args) => enrol::grant(context, args).await,
+        DeviceCommand::Accept { blob, state_dir } => enrol::accept(context, &blob, state_dir).await,
+        DeviceCommand::List { supplier } => list(context, supplier.as_deref()).await,
+        DeviceCommand::Show { id } => show(context, id).await,
+        DeviceCommand::Classes => classes(context),
+        DeviceCommand::Drain { id } => drain(context, id, true).await,
+        DeviceCommand::Undrain { id } => drain(context, id, false).await,
+        DeviceCommand::Draw => draw::run(context).await,
+    }
+}
+
+async fn list(context: &Context, supplier: Option<&str>) -> Result<()> {
+    let supplier = match supplier {
+        Some("me") => Some(context.wallet()?),
+        Some(text) => Some(parse_wallet(text)?),
+        None => None,
+    };
+    let mut devices: Vec<Device> = context.rest()?.get("/v1/devices").await?;
+    devices.retain(|d| supplier.is_none_or(|s| d.supplier == s));
+    context.out.answer(&devices, || table(context.out, &devices))
+}
+
+fn state_of(device: &Device) -> String {
+    let name = serde_json::to_value(device.state).ok();
+    name.as_ref().and_then(|v| v.as_str()).unwrap_or("unknown").to_owned()
+}
+
+fn table(out: Output, devices: &[Device]) -> String {
+    if devices.is_empty() {
+        return "no devices; `ionet up` starts some, `ionet device request` enrols one".into();
+    }
+    let mut table = out.table(["device", "state", "chip", "free", "region", "egress", "asks"]);
+    for d in devices {
+        let asks: Vec<_> = d.asks.iter().map(|a| a.text.as_str()).collect();
+        table.add_row([
+            d.id.to_string().into(),
+            state_of(d).into(),
+            d.chip.clone().into(),
+            number(format!("{}/{}", d.chips_free, d.chips)),
+            d.region.clone().into(),
+            d.egress.clone().into(),
+            number(asks.join(", ")),
+        ]);
+    }
+    table.to_string()
+}
+
+/// `ionet device show`, and `ionet worker status`.
+pub(crate) async fn show(context: &Context, id: DeviceId) -> Result<()> {
+    let device: Device = context.rest()?.get(&format!("/v1/devices/{id}")).await?;
+    context.out.answer(&device, || {
+        let mut text = table(context.out, std::slice::from_ref(&device));
+        text.push_str(&format!("\n\nsupplier  {}\n", device.supplier));
+        if let Some(reason) = &device.reason {
+            text.push_str(&format!("reason    {reason}\n"));
+        }
+        if let Some(i) = &device.inventory {
+            text.push_str(&format!(
+                "machine   {}, {} (claimed)\nCPU       {} x {} (claimed)\nmemory    {} (claimed)\n\
+                 for sale  {}.{:03} threads, {} of memory\n",
+                i.hostname,
+                i.os,
+                i.cpu.threads,
+                i.cpu.model,
+                crate::output::bytes(i.memory_bytes),
+                i.slice.cpu_milli / 1_000,
+                i.slice.cpu_milli % 1_000,
+                crate::output::bytes(i.slice.memory_bytes),
+            ));
+        }
+        text
+    })
+}
+
+fn classes(context: &Context) -> Result<()> {
+    let rows: Vec<_> = catalogue::CATALOGUE
+        .iter()
+        .map(|r| serde_json::json!({ "name": r.name, "kind": r.kind, "memory_gib": r.memory_gib }))
+        .collect();
+    context.out.answer(&rows, || {
+        let mut table = context.out.table(["chip", "kind", "memory"]);
+        for row in catalogue::CATALOGUE {
+            let memory = match row.memory_gib {
+                0 => String::new(),
+                n => format!("{n} GiB"),
+            };
+            let kind = format!("{:?}", row.kind).to_lowercase();
+            table.add_row([row.name.into(), kind.into(), number(memory)]);
+        }
+        table.to_string()
+    })
+}
+
+async fn drain(context: &Context, id: DeviceId, drain: bool) -> Result<()> {
+    let rest = context.signed_in().await?;
+    let key = uuid::Uuid::now_v7().simple().to_string();
+    let path = format!("/v1/devices/{id}/drain");
+    let device: Device = rest.post_once(&path, &Drain { drain }, &key).await?;
+    context.out.answer(&device, || table(context.out, std::slice::from_ref(&device)))
+}

@@ -1,0 +1,133 @@
+//! `ionet down`: stops the local network; with `--purge` leaves the machine as it was.
+
+use super::network::LocalNetwork;
+use super::{DownArgs, image, install, pid_file};
+use crate::context::Context;
+use crate::failure::{Failure, OrFail as _, Result};
+use crate::process::{Process, this_program};
+use ionet_worker::WorkerConfig;
+use std::path::Path;
+use std::time::Duration;
+
+/// The supervisor ends workers, coordinator and chain in this order, ten seconds each.
+const GRACE: Duration = Duration::from_secs(35);
+/// Podman's service has nothing to save.
+const ENGINE_GRACE: Duration = Duration::from_secs(5);
+
+/// Does it.
+pub(crate) async fn down(context: &Context, args: DownArgs) -> Result<()> {
+    let home = &context.home;
+    let Some(network) = LocalNetwork::load(home)? else {
+        let answer = serde_json::json!({ "running": false });
+        return context.out.answer(&answer, || "no local network here; nothing to stop".into());
+    };
+    if !nix::unistd::geteuid().is_root() {
+        return as_root(context);
+    }
+    if args.purge {
+        context.out.confirm(&question(context, &network, &args), args.yes)?;
+    }
+    crate::cluster::stop_tunnels(home).await;
+    if let Some(supervisor) = Process::from_file(&pid_file(home, "supervisor")) {
+        context.out.say("stopping workers, coordinator and chain");
+        supervisor.end(GRACE, false).await;
+    }
+    // Of a supervisor that was killed before.
+    for name in services(&network) {
+        if let Some(left) = Process::from_file(&pid_file(home, &name)) {
+            left.end(ENGINE_GRACE, true).await;
+        }
+        let _ = std::fs::remove_file(pid_file(home, &name));
+    }
+    let removed = containers(context, &network).await;
+    let podman = pid_file(home, "podman");
+    if let Some(engine) = Process::from_file(&podman) {
+        engine.end(ENGINE_GRACE, true).await;
+    }
+    let _ = std::fs::remove_file(podman);
+    let _ = std::fs::remove_file(&network.socket).or_internal("socket");
+    if args.purge {
+        purge(context, &network, &args).await?;
+    }
+    let answer =
+        serde_json::json!({ "running": false, "containers": removed, "purged": args.purge });
+    context.out.answer(&answer, || match args.purge {
+        true => "the local network is gone; packages that setup.sh installed stay".into(),
+        false => "the local network is stopped; `ionet up` goes on where it was".into(),
+    })
+}
+
+fn as_root(context: &Context) -> Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    let mut command = std::process::Command::new("sudo");
+    command.arg("--preserve-env=IONET_LOG,NO_COLOR,PATH").arg("env");
+    command.arg(format!("IONET_HOME={}", context.home.path().display()));
+    command.arg(this_program()?).args(std::env::args_os().skip(1));
+    let error = command.exec();
+    Err(Failure::refused(format!("sudo: {error}")).hint("run `ionet down` as root"))
+}
+
+fn services(network: &LocalNetwork) -> Vec<String> {
+    let workers = (1..=network.workers).map(|n| format!("worker-{n}"));
+    workers.chain(["coordinator".into(), "chain".into()]).collect()
+}
+
+/// Containers and networks of the local workers. What cannot be removed is told, not fatal.
+async fn containers(context: &Context, network: &LocalNetwork) -> usize {
+    let mut removed = 0;
+    let folders = std::fs::read_dir(network.folder().join("workers"));
+    for folder in folders.into_iter().flatten().flatten().map(|e| e.path()) {
+        let Ok(config) = WorkerConfig::load(&folder.join("worker.toml")) else { continue };
+        match ionet_worker::purge(&config).await {
+            Ok(n) => removed += n,
+            Err(e) => context.out.say(format!("containers of {}: {e}", folder.display())),
+        }
+    }
+    removed
+}
+
+fn question(context: &Context, network: &LocalNetwork, args: &DownArgs) -> String {
+    let wallet = if network.made_wallet && !args.keep_wallet {
+        format!(", the wallet {}", context.home.wallet().display())
+    } else {
+        String::new()
+    };
+    format!(
+        "Remove the local network for good: {}{wallet}, its chain with all money on it, and the \
+         Ray image if `up` made it?",
+        network.folder().display(),
+    )
+}
+
+async fn purge(context: &Context, network: &LocalNetwork, args: &DownArgs) -> Result<()> {
+    let home = &context.home;
+    if network.made_image {
+        image::remove(network).await;
+    }
+    if let Some(link) = &network.link {
+        install::unlink(link);
+    }
+    for folder in [home.local(), home.clusters(), home.intents(), home.sessions()] {
+        remove_folder(&folder)?;
+    }
+    if network.made_config {
+        let _ = std::fs::remove_file(home.config());
+    }
+    if network.made_wallet && !args.keep_wallet {
+        let _ = std::fs::remove_file(home.wallet());
+    }
+    if network.made_home {
+        // Fails when something of the person's is in it: then it stays.
+        let _ = std::fs::remove_dir(home.path());
+    }
+    Ok(())
+}
+
+fn remove_folder(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::new(crate::failure::Kind::Internal, format!("{}: {e}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
