@@ -4,8 +4,8 @@
 
 use crate::account::CloseReason;
 use crate::instruction::{
-    Attest, Bind, BindLine, Close, InitConfig, Lines, Nothing, OpenLease, RegisterDevice, Served,
-    SetConfig, Tag, TopUp, UpdateDevice, encode,
+    Attest, Bind, BindLine, ClaimReceipt, Close, InitConfig, Lines, Nothing, OpenLease,
+    RegisterDevice, Served, SetConfig, Tag, TopUp, UpdateDevice, encode,
 };
 use crate::{Address, BaseUnits, INSTRUCTIONS_SYSVAR, SYSTEM_PROGRAM, TOKEN_PROGRAM};
 use alloc::vec::Vec;
@@ -232,6 +232,14 @@ pub fn end_line(
 pub fn attest(actor: Address, lease: Address, page: Address, epoch: u64, served: &[Served]) -> Ix {
     let data = encode(Tag::Attest, &Attest { epoch }, served);
     ix([sign(actor), write(lease), write(page)], data)
+}
+
+/// Vouches for served seconds by a receipt ([`crate::statement::Receipt`]) that the coordinator or
+/// the session key signed: an Ed25519 precompile instruction with it must stand right before.
+/// Nobody signs the transaction's part.
+pub fn claim_receipt(lease: Address, page: Address, config: Address, args: &ClaimReceipt) -> Ix {
+    let accounts = [write(lease), write(page), read(config), read(INSTRUCTIONS_SYSVAR)];
+    ix(accounts, plain(Tag::ClaimReceipt, args))
 }
 
 /// Pays what lines have earned. `destinations[i]` is a token account of the payout owner of

@@ -88,10 +88,10 @@ errors! {
     22 NothingPending: "no change of the settings waits",
     /// The cool-down is not over.
     23 CooldownRunning: "wait until the cool-down is over",
-    /// The device neither signed the transaction nor a statement before this instruction.
-    24 StatementMissing: "put the device's signed statement right before this instruction",
-    /// The statement is not for this device, supplier, program and chain.
-    25 StatementMismatch: "the device signed something else: run `ionet device request` again",
+    /// No signed statement stands right before this instruction.
+    24 StatementMissing: "put the signed statement right before this instruction",
+    /// What was signed is not what this instruction needs: another device, line, chain or figure.
+    25 StatementMismatch: "something else was signed: ask its signer for a new statement",
     /// The statement is too old, or valid for too long.
     26 StatementExpired: "the statement has expired: run `ionet device request` again",
     /// The device's offer is over.

@@ -37,7 +37,7 @@ byte_enum! {
         EndLine = 11,
         /// Vouches for served seconds.
         Attest = 12,
-        /// Reserved: the same by a signed receipt.
+        /// The same by a signed receipt.
         ClaimReceipt = 13,
         /// Pays suppliers.
         Withdraw = 14,
@@ -204,6 +204,14 @@ args! {
         /// Seconds.
         served: Seconds,
     }
+    /// Arguments of `claim_receipt`. The page, the lease and the line's generation, which the
+    /// receipt names too, are read from the accounts.
+    ClaimReceipt {
+        /// The line's index in the page.
+        index: u8,
+        /// Seconds, as the receipt says.
+        served: Seconds,
+    }
     /// Arguments of `close`.
     Close {
         /// The coordinator's leader epoch; ignored when someone else signs.
@@ -304,7 +312,7 @@ pub enum Instruction<'a> {
     /// See [`Tag::Attest`].
     Attest(Attest, Items<'a, Served>),
     /// See [`Tag::ClaimReceipt`].
-    ClaimReceipt,
+    ClaimReceipt(ClaimReceipt),
     /// See [`Tag::Withdraw`].
     Withdraw(Indexes<'a>),
     /// See [`Tag::Close`].
@@ -362,7 +370,7 @@ impl<'a> Instruction<'a> {
             Tag::Reject => Self::Reject(Items::new(rest)?),
             Tag::EndLine => with_list(rest).map(|(head, list)| Self::EndLine(head, list))?,
             Tag::Attest => with_list(rest).map(|(head, list)| Self::Attest(head, list))?,
-            Tag::ClaimReceipt => bare(rest, Self::ClaimReceipt)?,
+            Tag::ClaimReceipt => Self::ClaimReceipt(exact(rest)?),
             Tag::Withdraw => Self::Withdraw(Items::new(rest)?),
             Tag::Close => Self::Close(exact(rest)?),
             Tag::Refund => bare(rest, Self::Refund)?,

@@ -10,6 +10,7 @@
 mod access;
 mod cpi;
 mod ix;
+mod signed;
 mod token;
 
 use access::Outcome;
@@ -54,7 +55,7 @@ fn dispatch(program: &Address, accounts: &mut [AccountView], data: &[u8]) -> Out
         Tag::Reject => ix::reject::run(program, accounts, rest),
         Tag::EndLine => ix::end_line::run(program, accounts, rest),
         Tag::Attest => ix::attest::run(program, accounts, rest),
-        Tag::ClaimReceipt => Err(MarketError::NotSupported),
+        Tag::ClaimReceipt => ix::claim_receipt::run(program, accounts, rest),
         Tag::Withdraw => ix::withdraw::run(program, accounts, rest),
         Tag::Close => ix::close::run(program, accounts, rest),
         Tag::Refund => ix::refund::run(program, accounts, rest),

@@ -27,6 +27,7 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
     store(lease, &record)
 }
 
+/// Whether the signer's word counts for this lease.
 fn may_vouch(lease: &mut Lease, actor: &Key, epoch: u64) -> Outcome {
     let session = lease.session != [0; 32] && lease.session == *actor;
     let by_renter = session || lease.renter == *actor;
@@ -40,7 +41,7 @@ fn may_vouch(lease: &mut Lease, actor: &Key, epoch: u64) -> Outcome {
 }
 
 /// What the lease's clock shows to claims at `now`, if any can still be made.
-fn clock_for_claims(lease: &mut Lease, now: Timestamp) -> Result<Seconds, MarketError> {
+pub(crate) fn clock_for_claims(lease: &mut Lease, now: Timestamp) -> Result<Seconds, MarketError> {
     match lease.state {
         LeaseState::Open => {
             let mut clock = lease.clock();
@@ -53,8 +54,9 @@ fn clock_for_claims(lease: &mut Lease, now: Timestamp) -> Result<Seconds, Market
     }
 }
 
+/// Raises a line's served seconds to `claim`, if it says more than is known.
 #[inline(never)]
-fn vouch(
+pub(crate) fn vouch(
     lease: &mut Lease,
     page: &mut PageMut,
     claim: &Served,

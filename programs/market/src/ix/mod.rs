@@ -3,6 +3,7 @@
 pub(crate) mod apply_config;
 pub(crate) mod attest;
 pub(crate) mod bind;
+pub(crate) mod claim_receipt;
 pub(crate) mod close;
 pub(crate) mod end_line;
 pub(crate) mod finalize;

@@ -1,26 +1,17 @@
 //! `register_device`: a supplier registers a device whose key agreed: it signs the transaction,
 //! or signed a statement that the Ed25519 precompile checked right before.
 
-use crate::access::{Outcome, args, clock, is_at, key, load, signs, store, take};
+use crate::access::{Outcome, args, clock, key, load, signs, store, take};
 use crate::cpi;
 use crate::ix::update_device::{check_offer, set_offer};
+use crate::signed::signer_before;
 use ionet_market_interface::account::{Config, Device, Kind, LAYOUT_VERSION};
 use ionet_market_interface::instruction::RegisterDevice;
 use ionet_market_interface::limits::STATEMENT_S_MAX;
-use ionet_market_interface::statement::{ED25519_HEAD, REGISTRATION_LEN, registration};
-use ionet_market_interface::{
-    ED25519_PROGRAM, INSTRUCTIONS_SYSVAR, MarketError, Rate, Seconds, Timestamp, seeds,
-};
+use ionet_market_interface::statement::registration;
+use ionet_market_interface::{MarketError, Rate, Seconds, Timestamp, seeds};
 use pinocchio::cpi::Seed;
-use pinocchio::sysvars::instructions::Instructions;
 use pinocchio::{AccountView, Address};
-
-const ED25519: Address = Address::new_from_array(ED25519_PROGRAM);
-
-/// One signature, everything inside this very instruction: signature at 48, key at 16, message
-/// at 112. Any other form could point the precompile at other bytes than those read here.
-const HEAD: [u8; ED25519_HEAD] =
-    [1, 0, 48, 0, 255, 255, 16, 0, 255, 255, 112, 0, REGISTRATION_LEN as u8, 0, 255, 255];
 
 #[inline(never)]
 pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) -> Outcome {
@@ -43,7 +34,9 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
             key(supplier),
             args.statement_expires,
         );
-        is_stated_before(sysvar, key(device_key), &statement)?;
+        if signer_before(sysvar, &statement)? != *key(device_key) {
+            return Err(MarketError::StatementMismatch);
+        }
     }
     // One record per device key: with a second address its units could be sold twice.
     let bump = cpi::is_canonical(program, device, &seeds::device(key(device_key)))?;
@@ -87,26 +80,4 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
     };
     set_offer(&mut record, &args.offer);
     store(device, &record)
-}
-
-/// The instruction right before this one is the precompile's, over this key and message.
-#[inline(never)]
-fn is_stated_before(
-    sysvar: &AccountView,
-    device: &[u8; 32],
-    statement: &[u8; REGISTRATION_LEN],
-) -> Outcome {
-    is_at(sysvar, &INSTRUCTIONS_SYSVAR)?;
-    let missing = MarketError::StatementMissing;
-    let all = Instructions::try_from(sysvar).map_err(|_| missing)?;
-    let before = all.get_instruction_relative(-1).map_err(|_| missing)?;
-    if *before.get_program_id() != ED25519 {
-        return Err(missing);
-    }
-    let data = before.get_instruction_data();
-    let same = data.len() == ED25519_HEAD + 96 + REGISTRATION_LEN
-        && data[..16] == HEAD
-        && data[16..48] == *device
-        && data[112..] == *statement;
-    if same { Ok(()) } else { Err(MarketError::StatementMismatch) }
 }
