@@ -10,17 +10,22 @@
 //! | `POST /v1/clusters` | wallet | [`CreateCluster`] -> [`Cluster`] |
 //! | `GET /v1/clusters`, `GET /v1/clusters/{id}` | owner | -> [`Cluster`] |
 //! | `POST /v1/clusters/{id}/close` | owner | -> [`Cluster`] |
-//! | `GET /v1/clusters/{id}/events?after=` | owner | -> [`ClusterEvent`]s, or the same as server-sent events |
+//! | `GET /v1/clusters/{id}/events?after=` | owner | -> [`ClusterEvent`]s, listed or followed |
 //! | `GET /v1/clusters/{id}/access` | owner | -> [`Access`] |
-//! | `GET /v1/clusters/{id}/tunnel/{port}` | owner | WebSocket: binary frames are the bytes of one TCP connection |
+//! | `GET /v1/clusters/{id}/tunnel/{port}` | owner | WebSocket of one TCP connection |
 //! | `GET /v1/clusters/{id}/logs?device=&follow=&tail=` | owner | -> bytes |
-//! | `GET /v1/clusters/{id}/exec?device=&tty=&arg=..` | owner | WebSocket: [`ExecMessage`] as JSON text |
-//! | `GET /v1/devices`, `GET /v1/devices/{id}` | anyone | -> [`Device`] |
+//! | `GET /v1/clusters/{id}/exec?device=&tty=&arg=..` | owner | WebSocket of [`ExecMessage`]s |
+//! | `GET /v1/devices?after=&limit=&supplier=` | anyone | -> a page of [`Device`]s |
+//! | `GET /v1/devices/{id}` | anyone | -> [`Device`] |
 //! | `POST /v1/devices/{id}/drain` | its supplier | [`Drain`] -> [`Device`] |
 //! | `GET /healthz`, `GET /metrics`, `GET /openapi.json` | anyone | |
 //!
 //! Every mutation that a wallet makes carries an `Idempotency-Key` header (1 to 64 printable
 //! characters). Errors are [`Problem`]s.
+//!
+//! With `accept: text/event-stream`, events come as server-sent events until nothing more can
+//! happen. A tunnel's binary messages are its bytes, and an empty one ends its sender's
+//! direction, as closing one half of a TCP connection does. An exec's messages are JSON text.
 
 mod cluster;
 mod device;

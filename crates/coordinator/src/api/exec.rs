@@ -112,8 +112,10 @@ async fn converse(
 ) {
     let (frames, mut waiting) = mpsc::channel(FRAMES_MAX);
     // Reading a frame must not be dropped half-way, so it has a future of its own.
+    let both =
+        futures_util::future::join(from_device(reader, frames), say(&mut outgoing, &mut waiting));
     tokio::select! {
-        () = async { tokio::join!(from_device(reader, frames), say(&mut outgoing, &mut waiting)); } => (),
+        ((), ()) = both => (),
         () = to_device(incoming, writer) => (),
         () = stopping.cancelled() => (),
     }

@@ -138,7 +138,8 @@ impl ApiStore {
         }
         let scopes = serde_json::to_string(&row.scopes).expect("scopes are plain names");
         tx.execute(
-            "INSERT OR REPLACE INTO token (hash, wallet, scopes, expires_at) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT OR REPLACE INTO token (hash, wallet, scopes, expires_at)
+             VALUES (?1, ?2, ?3, ?4)",
             params![hash.as_slice(), row.wallet.0.as_slice(), scopes, row.expires_at],
         )?;
         tx.commit()?;

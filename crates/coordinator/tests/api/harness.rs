@@ -82,7 +82,7 @@ impl Net {
         let stopping = CancellationToken::new();
         let store = ApiStore::open(dir.path()).unwrap();
         let served = tokio::spawn(serve(listener, control, store, config, stopping.clone()));
-        // Another crate's features give reqwest TLS without saying whose: an error means it was said.
+        // Another crate's features give reqwest TLS without saying whose. An error: it was said.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { address, script, http, clock, stopping, served, dir: Some(dir) }
