@@ -272,6 +272,106 @@ fn a_worker_that_ends_is_restarted_then_replaced() {
 }
 
 #[test]
+fn meters_start_only_when_ray_counts_everyone() {
+    let mut w = World::new();
+    for n in 1..=3 {
+        w.join(n, 40_000);
+    }
+    w.request(1, spec(3));
+    w.fund(1);
+    w.bind(1);
+    let starts = |w: &mut World| {
+        let steps = w.plan().steps;
+        steps.iter().filter(|step| matches!(step, Step::StartLines { .. })).count()
+    };
+    let head = w.seats(1)[0];
+    w.hear_part(head, 1, PartState::Ready { alive_nodes: Some(1) });
+    assert_eq!(starts(&mut w), 0, "two workers are missing");
+    for n in w.seats(1).into_iter().skip(1) {
+        w.hear_part(n, 1, PartState::Running);
+    }
+    assert_eq!(starts(&mut w), 0, "Ray does not count them yet");
+    w.hear_part(head, 1, PartState::Ready { alive_nodes: Some(3) });
+    assert_eq!(starts(&mut w), 1);
+}
+
+#[test]
+fn a_part_is_told_its_share_and_its_neighbours() {
+    let mut w = World::new();
+    w.join_with(1, inventory(2), device_terms(2, 40_000));
+    w.join(2, 40_000);
+    w.ready(1, 2);
+    let spec = w.facts.part_spec(cluster_id(1), device_id(1)).unwrap();
+    assert_eq!((spec.chips, spec.slice.cpu_milli, spec.slice.memory_bytes), (1, 1_000, 2 << 30));
+    let addresses: Vec<_> = spec.membership.members.iter().map(|m| m.ip.octets()[3]).collect();
+    assert_eq!(addresses, [2, 3]);
+    let head = spec.membership.head().unwrap();
+    assert_eq!(head.device, device_id(w.seats(1)[0]));
+    assert_eq!(w.facts.part_spec(cluster_id(1), device_id(9)), None);
+}
+
+#[test]
+fn one_substitute_serves_one_of_two_bereaved_clusters() {
+    let mut w = World::new();
+    w.join_with(1, inventory(2), device_terms(2, 40_000));
+    for c in [1, 2] {
+        w.ready(c, 1);
+    }
+    w.join(2, 40_000);
+    let (device, silent_since) = (device_id(1), w.now);
+    let events = w.tell(Command::DeviceLost { device, silent_since });
+    let placed = kinds(&events).iter().filter(|kind| **kind == "placed").count();
+    assert_eq!((placed, w.seats(1).len() + w.seats(2).len()), (1, 1));
+}
+
+#[test]
+fn a_substitute_keeps_within_the_total_that_the_renter_signed() {
+    let mut w = World::new();
+    w.join(1, 30_000);
+    w.join(2, 40_000);
+    w.request(1, spec(2));
+    let mut view = w.view(1);
+    view.terms.rate_per_slot_max = Rate(45_000);
+    view.terms.rate_total_max = Rate(73_000);
+    w.tell(Command::LeaseSeen { cluster: cluster_id(1), view: Box::new(view) });
+    w.bind(1);
+    w.all_serve(1);
+    w.start_and_end();
+    assert_eq!(w.state(1), "ready");
+    w.join(3, 41_000);
+    let (device, silent_since) = (device_id(1), w.now);
+    w.tell(Command::DeviceLost { device, silent_since });
+    let cluster = &w.facts.clusters[&cluster_id(1)];
+    let (_, refusal) = cluster.refusal.as_ref().unwrap();
+    assert!(refusal.to_string().contains("over the ceiling of 0.032200 USDC"), "{refusal}");
+    w.join(4, 31_000);
+    w.pass(SUBSTITUTE_RETRY_MS);
+    w.tell(Command::FillSlots { cluster: cluster_id(1) });
+    assert_eq!(w.seats(1).len(), 2);
+    assert!(w.seats(1).contains(&4));
+}
+
+#[test]
+fn a_device_whose_old_part_still_stops_is_not_taken_again() {
+    let mut w = World::new();
+    w.join_with(1, inventory(2), device_terms(2, 40_000));
+    w.join(2, 40_000);
+    w.ready(1, 2);
+    let (device, silent_since) = (device_id(1), w.now);
+    w.tell(Command::DeviceLost { device, silent_since });
+    w.start_and_end();
+    let id = ionet_core::PartId { cluster: cluster_id(1), generation: 1 };
+    let part = ionet_core::PartStatus { id, state: PartState::Running, started_at: None };
+    w.pass(SUBSTITUTE_RETRY_MS);
+    w.hear(1, vec![part]);
+    let fill = Command::FillSlots { cluster: cluster_id(1) };
+    assert!(matches!(w.try_tell(fill.clone()), Err(Rejection::NoCapacity(_))));
+    w.hear(1, Vec::new());
+    w.tell(fill);
+    assert_eq!(w.seats(1).len(), 2, "once it stopped, it may serve again");
+}
+
+#[test]
 fn a_device_that_comes_back_in_time_goes_on() {
     let mut w = World::new();
     w.join(1, 40_000);

@@ -173,7 +173,9 @@ impl Cluster {
                 part: PartFact::Wanted { since: at },
                 restarts: 0,
             };
-            self.slots[usize::from(placed.slot)] = Slot::Taken(seat);
+            if let Some(slot) = self.slots.get_mut(usize::from(placed.slot)) {
+                *slot = Slot::Taken(seat);
+            }
         }
         if matches!(self.state, ClusterState::Funded { .. }) {
             self.state = ClusterState::Starting { since: at };
@@ -189,9 +191,9 @@ impl Cluster {
     }
 
     fn vacate(&mut self, at: At, slot: u16, device: DeviceId, why: &VacatedWhy) {
-        let place = &mut self.slots[usize::from(slot)];
-        let before = std::mem::replace(place, Slot::Vacant { since: at });
-        if let Slot::Taken(seat) = before {
+        let place = self.slots.get_mut(usize::from(slot));
+        let before = place.map(|place| std::mem::replace(place, Slot::Vacant { since: at }));
+        if let Some(Slot::Taken(seat)) = before {
             self.leave(at, &seat);
         }
         self.membership += 1;
@@ -218,13 +220,15 @@ impl Cluster {
     }
 
     fn move_head(&mut self, at: At, from: u16, generation: u32) {
-        self.slots.swap(0, usize::from(from));
+        if usize::from(from) < self.slots.len() {
+            self.slots.swap(0, usize::from(from));
+        }
         let all: Vec<u16> = self.seats().map(|(slot, _)| slot).collect();
         self.membership += 1;
         self.generation = self.generation.max(generation);
         self.alive_nodes = None;
         for slot in all {
-            if let Slot::Taken(seat) = &mut self.slots[usize::from(slot)] {
+            if let Some(Slot::Taken(seat)) = self.slots.get_mut(usize::from(slot)) {
                 seat.generation = generation;
                 seat.part = PartFact::Wanted { since: at };
             }
@@ -237,7 +241,7 @@ impl Cluster {
             self.alive_nodes = None;
         }
         for slot in slots {
-            if let Slot::Taken(seat) = &mut self.slots[usize::from(*slot)] {
+            if let Some(Slot::Taken(seat)) = self.slots.get_mut(usize::from(*slot)) {
                 seat.generation = generation;
                 seat.part = PartFact::Wanted { since: at };
             }
