@@ -1,5 +1,5 @@
-//! What must hold after every decision (all its events folded): shared by the property tests, the simulator and the
-//! running coordinator. Each says in words what is broken.
+//! What must hold after every decision, all its events folded: shared by the property tests,
+//! the simulator and the running coordinator. Each says in words what is broken.
 
 use crate::facts::holds_of;
 use crate::{ClusterState, Facts, Hold, Money};
