@@ -64,13 +64,13 @@ fn machine_places(tree: &Tree) -> Vec<String> {
     clone.map(|clone| format!("{}/", clone.display())).into_iter().chain(kept).collect()
 }
 
-/// The home of somebody by name; the user that an image makes is nobody's.
+/// The home of somebody by name; the users inside containers are nobody.
 fn names_a_home(line: &str) -> bool {
     let homes = [["/ho", "me/"].concat(), ["/Us", "ers/"].concat()];
     homes.iter().any(|home| {
         line.split(home.as_str()).skip(1).any(|rest| {
             let user = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
-            !user.is_empty() && user != "ray"
+            !user.is_empty() && !["job", "ray"].contains(&user)
         })
     })
 }
