@@ -169,11 +169,6 @@ impl Config {
         check(hired, "hired_interval_ms", "50 to 2000")
     }
 
-    /// Time between two looks at the chain.
-    pub(crate) fn chain_poll(&self) -> Duration {
-        Duration::from_millis(self.chain_poll_ms)
-    }
-
     /// Time between two plans.
     pub(crate) fn plan_interval(&self) -> Duration {
         Duration::from_millis(self.plan_ms)

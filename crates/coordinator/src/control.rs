@@ -279,14 +279,8 @@ impl Control {
         request_id: &str,
     ) -> Result<DeviceStream, ControlError> {
         let request_id = request_id.to_owned();
-        let make = |reply| Request::OpenStream {
-            renter,
-            cluster,
-            device,
-            purpose,
-            request_id,
-            reply,
-        };
+        let make =
+            |reply| Request::OpenStream { renter, cluster, device, purpose, request_id, reply };
         self.ask(make).await
     }
 

@@ -83,7 +83,9 @@ pub(crate) struct Leader {
     attempts: Attempts,
     watching: bool,
     watch_due: At,
-    watch_round: u64,
+    /// When devices' records, and lines, are read next.
+    devices_due: At,
+    lines_due: At,
     /// Why the chain cannot be asked, if it could not be last time.
     chain_down: Option<String>,
     alive_due: At,
@@ -138,7 +140,8 @@ impl Leader {
             attempts: Attempts::default(),
             watching: false,
             watch_due: now,
-            watch_round: 0,
+            devices_due: now,
+            lines_due: now,
             chain_down: None,
             alive_due: now,
             refresh_due: now,

@@ -228,8 +228,7 @@ impl Log {
 
 fn last_seq(connection: &Connection) -> Result<u64, LogError> {
     let seq: i64 =
-        connection
-            .query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))?;
+        connection.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))?;
     Ok(seq as u64)
 }
 

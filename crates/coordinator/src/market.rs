@@ -9,6 +9,7 @@ mod steps;
 mod views;
 
 pub use receipts::ReceiptSigner;
+pub(crate) use steps::is_fenced;
 pub use steps::{BindOutcome, MarketStepError};
 pub use views::SeenDevice;
 
@@ -109,6 +110,11 @@ impl Market {
     /// The chain's own clock.
     pub async fn clock(&self) -> Result<At, LedgerError> {
         Ok(At::from_seconds(self.ledger.connection().clock().await?))
+    }
+
+    /// The coordinator's key.
+    pub(crate) fn key(&self) -> &KeypairFile {
+        &self.key
     }
 
     /// The client underneath.

@@ -132,7 +132,8 @@ fn status<'a>(soft: &'a Soft<'_>, cluster: &Cluster, seat: &Seat) -> Option<&'a 
 }
 
 fn members(facts: &Facts, cluster: &Cluster, soft: &Soft<'_>) -> Vec<api::MemberView> {
-    let supplier = |device: &DeviceId| facts.devices.get(device).map_or(Wallet([0; 32]), |d| d.owner);
+    let supplier =
+        |device: &DeviceId| facts.devices.get(device).map_or(Wallet([0; 32]), |d| d.owner);
     let chips = u64::from(cluster.spec.chips_per_device);
     let rate = |rate: u64| Amount::new(cluster.quote.asset, rate.div_ceil(chips)).into();
     if cluster.slots.is_empty() {
@@ -168,11 +169,7 @@ fn members(facts: &Facts, cluster: &Cluster, soft: &Soft<'_>) -> Vec<api::Member
     cluster.seats().map(member).collect()
 }
 
-fn part_text(
-    facts: &Facts,
-    status: Option<&PartStatus>,
-    seat: &Seat,
-) -> (String, Option<String>) {
+fn part_text(facts: &Facts, status: Option<&PartStatus>, seat: &Seat) -> (String, Option<String>) {
     let state = facts.devices.get(&seat.device).map(Device::state);
     if let Some(DeviceState::Offline) = state {
         return ("lost".to_owned(), Some("the device is gone".to_owned()));

@@ -80,6 +80,15 @@ impl Views {
         }
     }
 
+    /// Forgets a cluster.
+    pub fn remove_cluster(&self, id: ClusterId) {
+        let mut state = self.write();
+        let Some(gone) = state.clusters.remove(&id) else { return };
+        if let Some(ids) = state.by_renter.get_mut(&gone.cluster.renter) {
+            ids.retain(|known| *known != id);
+        }
+    }
+
     /// Publishes a device, inventory included.
     pub fn put_device(&self, device: Device) {
         self.write().devices.insert(device.id, device);

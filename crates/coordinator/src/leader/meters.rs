@@ -47,7 +47,11 @@ impl Leader {
             let Some(fresh) = wanted.remove(&(device, (m.key.cluster, m.key.line))) else {
                 return false;
             };
-            (fresh.key == m.key).then(|| take_over(m, fresh)).is_some()
+            let same = fresh.key == m.key;
+            if same {
+                *m = Metered { meter: m.meter.clone(), awaits_hello: m.awaits_hello, ..fresh };
+            }
+            same
         });
         for ((device, _), metered) in wanted {
             table.meter(device, metered);
@@ -70,8 +74,7 @@ impl Leader {
             let clock_s = m.clock_s(clock);
             let known = m.meter.served_s().max(shown.min(clock_s));
             let unbroken = m.running && ran_on(&hello.parts, m.part, before);
-            m.meter =
-                ServedMeter::resume(known, outage_ms, unbroken, clock_s, now, interval);
+            m.meter = ServedMeter::resume(known, outage_ms, unbroken, clock_s, now, interval);
             m.awaits_hello = false;
         });
     }
@@ -90,11 +93,6 @@ fn seat(cluster: &Cluster, at: LineRef, line: &Line) -> (PartId, bool, bool) {
         }
         None => (PartId { cluster: cluster.id, generation: cluster.generation }, false, false),
     }
-}
-
-/// A meter that is there already learns what may have changed.
-fn take_over(own: &Metered, fresh: Metered) -> Metered {
-    Metered { meter: own.meter.clone(), awaits_hello: own.awaits_hello, ..fresh }
 }
 
 /// Whether a meter still waits for its device's receipts.

@@ -150,10 +150,5 @@ impl Leader {
 
 /// A line as receipts name it.
 pub(super) fn key_of(cluster: &Cluster, at: LineRef, line: &Line) -> LineKey {
-    LineKey {
-        cluster: cluster.id,
-        lease: cluster.lease,
-        line: at,
-        generation: line.generation,
-    }
+    LineKey { cluster: cluster.id, lease: cluster.lease, line: at, generation: line.generation }
 }

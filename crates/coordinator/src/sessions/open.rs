@@ -18,16 +18,15 @@ pub(crate) async fn open_stream(link: Link, open: Open) -> Result<DeviceStream, 
     let gone = |why: &dyn std::fmt::Display| {
         ControlError::DeviceUnavailable(format!("the device does not answer: {why}"))
     };
-    let permit = link
-        .streams
-        .clone()
-        .try_acquire_owned()
-        .map_err(|_| ControlError::DeviceUnavailable("too many streams to this device".into()))?;
+    let permit =
+        link.streams.clone().try_acquire_owned().map_err(|_| {
+            ControlError::DeviceUnavailable("too many streams to this device".into())
+        })?;
     let opened = async {
         let (mut send, mut recv) = link.connection.open_bi().await.map_err(|e| gone(&e))?;
         frame::write(&mut send, &open).await.map_err(|e| gone(&e))?;
         let answer: Opened = frame::read(&mut recv).await.map_err(|e| gone(&e))?;
-        Ok((send, recv, answer))
+        Ok::<_, ControlError>((send, recv, answer))
     };
     let (send, recv, answer) =
         tokio::time::timeout(OPEN_TIME_MAX, opened).await.map_err(|_| gone(&"timed out"))??;

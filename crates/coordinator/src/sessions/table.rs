@@ -178,10 +178,10 @@ impl<L> SessionTable<L> {
         self.meters(device).iter().find(|m| m.key == *key)
     }
 
-    /// Forgets every meter that `keep` does not want.
-    pub fn retain_meters(&mut self, mut keep: impl FnMut(DeviceId, &Metered) -> bool) {
+    /// Forgets every meter that `keep` does not want; it may change those that stay.
+    pub fn retain_meters(&mut self, mut keep: impl FnMut(DeviceId, &mut Metered) -> bool) {
         self.meters.retain(|device, lines| {
-            lines.retain(|line| keep(*device, line));
+            lines.retain_mut(|line| keep(*device, line));
             !lines.is_empty()
         });
     }

@@ -1,0 +1,167 @@
+//! What the REST layer asks.
+
+use super::Leader;
+use super::apply::no_capacity;
+use crate::control::{ControlError, DeviceStream, Reply, Request};
+use crate::present::{lease_expiry, lease_terms};
+use crate::{START_ALLOWANCE_S, seal, sessions};
+use ionet_api::{Cluster, Device, Quote, QuotedDevice};
+use ionet_core::{Amount, ClusterId, ClusterSpec, DeviceId, Role, Wallet};
+use ionet_network::{Command, EndReason, QuoteError, quote};
+use ionet_units::{BaseUnits, Bps};
+use ionet_wire::message::{Open, Purpose};
+
+impl Leader {
+    pub(super) async fn request(&mut self, request: Request) {
+        match request {
+            Request::Quote { spec, reply } => {
+                let _ = reply.send(self.quote(&spec));
+            }
+            Request::Create { renter, request_id, body, reply } => {
+                self.create(renter, request_id, body, reply);
+            }
+            Request::Close { renter, cluster, request_id, reply } => {
+                let _ = reply.send(self.close(renter, cluster, &request_id).await);
+            }
+            Request::Drain { supplier, device, drain, reply } => {
+                let _ = reply.send(self.drain(supplier, device, drain).await);
+            }
+            Request::OpenStream { renter, cluster, device, purpose, request_id, reply } => {
+                self.open(renter, cluster, device, purpose, request_id, reply);
+            }
+        }
+    }
+
+    /// Errs while the chain cannot be asked.
+    pub(super) fn chain_answers(&self) -> Result<(), ControlError> {
+        match &self.chain_down {
+            Some(why) => Err(ControlError::ChainUnavailable(why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn quote(&self, spec: &ClusterSpec) -> Result<Quote, ControlError> {
+        self.chain_answers()?;
+        let now = self.clock.now();
+        let fee = Bps(self.market.fee_bps(spec.asset));
+        let found = quote(spec, &self.facts.candidates(now), now, fee).map_err(|e| match e {
+            QuoteError::Refused(refusal) => no_capacity(&refusal),
+            QuoteError::Overflow => ControlError::BadRequest(e.to_string()),
+        })?;
+        let mut terms = found.terms;
+        terms.until = now.plus_ms(self.config.quote_seconds * 1_000);
+        terms.deposit = terms.deposit.max(BaseUnits(self.market.min_deposit(spec.asset)));
+        let chips = u64::from(spec.chips_per_device);
+        let devices = found.expected.members.iter().enumerate().map(|(i, m)| QuotedDevice {
+            device: m.device,
+            role: if i == 0 { Role::Head } else { Role::Worker },
+            region: m.region.to_string(),
+            rate: Amount::new(spec.asset, m.rate.div_ceil(chips)).into(),
+            reason: m.reason.clone(),
+        });
+        let expires_at = lease_expiry(&terms, START_ALLOWANCE_S);
+        let coordinator = self.market.coordinator();
+        let mut made = Quote {
+            spec: spec.clone(),
+            devices: devices.collect(),
+            rate: Amount::new(spec.asset, found.expected.rate_total()).into(),
+            cost_max: Amount::new(spec.asset, terms.cost_max.0).into(),
+            terms: lease_terms(&self.config, coordinator, spec, &terms, expires_at),
+            expires_at: terms.until.timestamp().0,
+            seal: String::new(),
+        };
+        made.seal = seal::seal(&self.seal_key(), &made, &terms);
+        Ok(made)
+    }
+
+    /// The cluster of a renter; another's is not there.
+    fn own(&self, renter: Wallet, id: ClusterId) -> Result<&ionet_network::Cluster, ControlError> {
+        let found = self.facts.clusters.get(&id).filter(|c| c.renter == renter);
+        found.ok_or(ControlError::NotFound { what: "cluster" })
+    }
+
+    async fn close(
+        &mut self,
+        renter: Wallet,
+        id: ClusterId,
+        request_id: &str,
+    ) -> Result<Cluster, ControlError> {
+        self.own(renter, id)?;
+        let close = Command::CloseRequested { cluster: id, reason: EndReason::Renter };
+        self.apply(self.clock.now(), close, Some(request_id)).await?;
+        self.publish_cluster(id).ok_or(ControlError::NotFound { what: "cluster" })
+    }
+
+    async fn drain(
+        &mut self,
+        supplier: Wallet,
+        id: DeviceId,
+        drain: bool,
+    ) -> Result<Device, ControlError> {
+        let now = self.clock.now();
+        let missing = ControlError::NotFound { what: "device" };
+        let device = self.facts.devices.get(&id).ok_or(missing.clone())?;
+        if device.owner != supplier {
+            let why = format!("device {id} belongs to another wallet");
+            return Err(ControlError::Forbidden(why));
+        }
+        if device.cloned.is_some() && !drain {
+            self.apply(now, Command::ClearClone { device: id }, None).await?;
+        }
+        self.apply(now, Command::Drain { device: id, drain }, None).await?;
+        self.publish_device(now, id).ok_or(missing)
+    }
+
+    fn open(
+        &mut self,
+        renter: Wallet,
+        id: ClusterId,
+        device: Option<DeviceId>,
+        purpose: Purpose,
+        request_id: String,
+        reply: Reply<DeviceStream>,
+    ) {
+        match self.stream_to(renter, id, device, purpose, request_id) {
+            Ok((link, open)) => {
+                // Not a step: it ends with its client, whatever the loop does.
+                tokio::spawn(async move {
+                    let _ = reply.send(sessions::open_stream(link, open).await);
+                });
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error));
+            }
+        }
+    }
+
+    fn stream_to(
+        &self,
+        renter: Wallet,
+        id: ClusterId,
+        device: Option<DeviceId>,
+        purpose: Purpose,
+        request_id: String,
+    ) -> Result<(sessions::Link, Open), ControlError> {
+        let cluster = self.own(renter, id)?;
+        let seat = match device {
+            Some(device) => cluster.seat_of(device).map(|(_, seat)| seat),
+            None => cluster.head(),
+        };
+        let none = || ControlError::Conflict {
+            reason: match device {
+                Some(device) => format!("device {device} serves no part of cluster {id}"),
+                None => format!("cluster {id} is {} and has no head", cluster.state.name()),
+            },
+        };
+        let seat = seat.ok_or_else(none)?;
+        let link = self.sessions.table().get(seat.device).map(|s| s.link.clone());
+        let gone = || ControlError::DeviceUnavailable("the device is not connected".into());
+        let open = Open {
+            leader_epoch: self.log.epoch(),
+            request_id,
+            part: cluster.part_id(seat),
+            purpose,
+        };
+        Ok((link.ok_or_else(gone)?, open))
+    }
+}
