@@ -286,14 +286,9 @@ async fn exit_code(runtime: &ContainerRuntime, id: &str) -> Result<i64, HostErro
 
 impl From<EngineError> for HostError {
     fn from(error: EngineError) -> Self {
-        match &error {
-            EngineError::NotFound | EngineError::NotAnswering { .. } | EngineError::Podman(_) => {
-                Self::Away(error.to_string())
-            }
-            // Without a status there was no answer at all.
-            EngineError::Api(_) if error.status().is_none() => Self::Away(error.to_string()),
-            EngineError::Api(_) | EngineError::Refused(_) => Self::Refused(error.to_string()),
-        }
+        // Without a status there was no answer at all; that may change.
+        let refused = matches!(error, EngineError::Refused(_)) || error.status().is_some();
+        if refused { Self::Refused(error.to_string()) } else { Self::Away(error.to_string()) }
     }
 }
 

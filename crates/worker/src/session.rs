@@ -30,11 +30,9 @@ const UNANSWERED_MAX: usize = 16;
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// See [`INTERVAL_MIN`].
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
-/// A connected coordinator that says nothing for so many intervals, and at least
-/// [`SILENCE_MIN`], is dialled anew.
-const SILENCE_INTERVALS: u32 = 4;
-/// See [`SILENCE_INTERVALS`].
-const SILENCE_MIN: Duration = Duration::from_secs(30);
+/// A heartbeat without answer for this long ends the session: three hired intervals. A
+/// coordinator that was killed leaves no word, and QUIC would wait for its idle timeout.
+const ANSWER_MAX: Duration = Duration::from_secs(6);
 /// Changes of state are told at once, but not more often than this.
 const CHANGE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -119,9 +117,8 @@ struct Session<'a> {
     writer: SendStream,
     welcome: Welcome,
     seq: u64,
-    /// Heartbeats without answer, with the parts that they said were stopped.
-    unanswered: BTreeMap<u64, Vec<PartId>>,
-    heard: Instant,
+    /// Heartbeats without answer: when they were sent, and the parts that they said were stopped.
+    unanswered: BTreeMap<u64, (Instant, Vec<PartId>)>,
     told: Instant,
 }
 
@@ -145,9 +142,7 @@ impl From<StoreError> for Broken {
 
 impl<'a> Session<'a> {
     fn new(agent: &'a Agent, writer: SendStream, welcome: Welcome) -> Self {
-        let now = Instant::now();
-        let unanswered = BTreeMap::new();
-        Self { agent, writer, welcome, seq: 0, unanswered, heard: now, told: now }
+        Self { agent, writer, welcome, seq: 0, unanswered: BTreeMap::new(), told: Instant::now() }
     }
 
     async fn serve(
@@ -194,17 +189,21 @@ impl<'a> Session<'a> {
                 }
             }
             let interval = self.interval().await;
-            let silence = (interval * SILENCE_INTERVALS).max(SILENCE_MIN);
-            if self.heard.elapsed() > silence {
-                let words = format!("the coordinator said nothing for {} s", silence.as_secs());
-                return Err(Broken::End(End::Lost(words)));
-            }
+            let oldest = self.unanswered.first_key_value().map(|(_, (at, _))| *at);
+            let next = self.told + interval;
+            let wake = oldest.map_or(next, |at| next.min(at + ANSWER_MAX));
             tokio::select! {
                 message = inbox.recv() => match message {
                     Some(message) => self.take(message?).await?,
                     None => return Err(FrameError::Closed.into()),
                 },
-                () = tokio::time::sleep_until(self.told + interval) => self.beat().await?,
+                () = tokio::time::sleep_until(wake) => {
+                    if oldest.is_some_and(|at| at.elapsed() >= ANSWER_MAX) {
+                        let words = format!("no answer for {} s", ANSWER_MAX.as_secs());
+                        return Err(Broken::End(End::Lost(words)));
+                    }
+                    self.beat().await?;
+                }
                 _ = changes.changed() => {
                     tokio::time::sleep(CHANGE_PAUSE.saturating_sub(self.told.elapsed())).await;
                     changes.mark_unchanged();
@@ -231,7 +230,7 @@ impl<'a> Session<'a> {
         self.seq += 1;
         let parts = self.agent.parts.board().all();
         let stopped = parts.iter().filter(|p| p.state == PartState::Stopped).map(|p| p.id);
-        self.unanswered.insert(self.seq, stopped.collect());
+        self.unanswered.insert(self.seq, (self.told, stopped.collect()));
         self.agent.metrics.heartbeats.inc();
         self.write(&ToCoordinator::Heartbeat(Heartbeat { seq: self.seq, parts })).await
     }
@@ -247,10 +246,9 @@ impl<'a> Session<'a> {
     }
 
     async fn take(&mut self, message: ToDevice) -> Result<(), Broken> {
-        self.heard = Instant::now();
         match message {
             ToDevice::HeartbeatAnswer(answer) => {
-                let Some(stopped) = self.unanswered.get(&answer.seq).cloned() else {
+                let Some((_, stopped)) = self.unanswered.get(&answer.seq).cloned() else {
                     tracing::debug!(seq = answer.seq, "an answer to no heartbeat");
                     return Ok(());
                 };
