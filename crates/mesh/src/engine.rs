@@ -50,7 +50,15 @@ pub enum EngineError {
     },
     /// Podman's service did not start.
     #[error("`podman system service` did not start: {0}")]
-    Podman(String),
+    Service(String),
+    /// Podman refused a call of its own API.
+    #[error("Podman refused with status {status}: {message}")]
+    Podman {
+        /// HTTP status.
+        status: u16,
+        /// Its words.
+        message: String,
+    },
     /// The engine refused a call.
     #[error("the container engine refused: {0}")]
     Refused(String),
@@ -75,6 +83,7 @@ impl EngineError {
                 }
                 _ => None,
             },
+            Self::Podman { status, .. } => Some(*status),
             _ => None,
         }
     }
@@ -149,14 +158,18 @@ impl Engine {
         self.kind
     }
 
-    /// One call of Podman's own API, with a JSON body. Returns status and answer.
-    pub(crate) async fn libpod_post(
+    /// One call of Podman's own API, with a JSON body. `path` must be encoded already.
+    pub async fn podman_post(
         &self,
         path: &str,
         body: &serde_json::Value,
-    ) -> Result<(StatusCode, String), EngineError> {
+    ) -> Result<(), EngineError> {
         let request = Request::post(format!("/v4.0.0/libpod{path}"));
-        self.call(request, Bytes::from(body.to_string())).await
+        let (status, text) = self.call(request, Bytes::from(body.to_string())).await?;
+        match status.is_success() {
+            true => Ok(()),
+            false => Err(EngineError::Podman { status: status.as_u16(), message: text }),
+        }
     }
 
     /// Reads one answer of the shared API as JSON; `None` where the engine has no such thing.
@@ -243,7 +256,7 @@ pub async fn serve_podman(
     let _ = std::fs::remove_file(socket);
     if let Some(folder) = socket.parent() {
         std::fs::create_dir_all(folder)
-            .map_err(|e| EngineError::Podman(format!("{}: {e}", folder.display())))?;
+            .map_err(|e| EngineError::Service(format!("{}: {e}", folder.display())))?;
     }
     let mut command = Command::new("podman");
     command
@@ -261,7 +274,7 @@ pub async fn serve_podman(
         // Its words would go to a pipe that nobody reads any more.
         ServiceLife::Detached => command.stderr(Stdio::null()),
     };
-    let mut child = command.spawn().map_err(|e| EngineError::Podman(e.to_string()))?;
+    let mut child = command.spawn().map_err(|e| EngineError::Service(e.to_string()))?;
     let deadline = tokio::time::Instant::now() + PODMAN_START_MAX;
     loop {
         if socket.exists() && Engine::connect(socket).await.is_ok() {
@@ -272,11 +285,11 @@ pub async fn serve_podman(
             if let Some(mut stderr) = child.stderr.take() {
                 let _ = tokio::io::AsyncReadExt::read_to_string(&mut stderr, &mut words).await;
             }
-            return Err(EngineError::Podman(format!("{status}: {}", words.trim())));
+            return Err(EngineError::Service(format!("{status}: {}", words.trim())));
         }
         if tokio::time::Instant::now() > deadline {
             let _ = child.start_kill();
-            return Err(EngineError::Podman("it does not answer".to_owned()));
+            return Err(EngineError::Service("it does not answer".to_owned()));
         }
         tokio::time::sleep(PODMAN_POLL).await;
     }

@@ -70,8 +70,7 @@ impl LocalMesh {
                     "labels": { CLUSTER_LABEL: cluster },
                     "subnets": [{ "subnet": subnet, "gateway": gateway }],
                 });
-                let (status, text) = self.engine.libpod_post("/networks/create", &body).await?;
-                if status.is_success() { Ok(()) } else { Err(EngineError::Refused(text)) }
+                self.engine.podman_post("/networks/create", &body).await
             }
             EngineKind::Docker => {
                 let config = IpamConfig {
@@ -111,9 +110,6 @@ impl ClusterNetwork for LocalMesh {
                 // Another process may have been quicker: what counts is what is there now.
                 match (self.find(&spec.cluster).await?, created) {
                     (Some(handle), _) => handle,
-                    (None, Err(EngineError::Refused(message))) => {
-                        return Err(MeshError::SubnetTaken { subnet: spec.subnet, message });
-                    }
                     (None, Err(e)) if e.status().is_some() => {
                         let (subnet, message) = (spec.subnet, e.to_string());
                         return Err(MeshError::SubnetTaken { subnet, message });

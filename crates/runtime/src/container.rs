@@ -5,7 +5,8 @@ use crate::engine::{Engine, EngineError, EngineKind};
 use crate::inspect::Inspect;
 use crate::{
     Connection, ContainerHandle, ContainerName, ContainerSpec, ContainerState, ContainerStats,
-    Exec, ExecOutput, ImageProgress, LogRequest, Runtime, RuntimeError, dial, seccomp,
+    Exec, ExecOutput, ImageProgress, LogRequest, Runtime, RuntimeError, create_podman, dial,
+    seccomp,
 };
 use async_trait::async_trait;
 use bollard::container::LogOutput;
@@ -25,8 +26,7 @@ const LOCAL_PREFIX: &str = "localhost/";
 /// How containers are run on this machine.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// The OCI runtime: `runc`, `crun`, `runsc`; with none, the engine's own choice. Podman
-    /// 4 takes it from containers.conf only.
+    /// The OCI runtime: `runc`, `crun`, `runsc`; with none, the engine's own choice.
     pub oci_runtime: Option<String>,
     /// Never enter namespaces: dial through a relay inside the container.
     pub dial_by_relay: bool,
@@ -73,10 +73,16 @@ impl ContainerRuntime {
             oci_runtime: self.settings.oci_runtime.as_deref(),
             seccomp: filter.as_ref().and_then(|f| f.to_str()),
         };
-        let body = body(spec, machine);
-        let made = docker.create_container(Some(options), body).await;
-        match made.map_err(EngineError::from) {
-            Ok(_) => Ok(()),
+        let own = !spec.gpus.is_empty() || machine.oci_runtime.is_some();
+        let made = if machine.engine == EngineKind::Podman && own {
+            let body = create_podman::body(spec, machine);
+            self.engine.podman_post("/containers/create", &body).await
+        } else {
+            let made = docker.create_container(Some(options), body(spec, machine)).await;
+            made.map(drop).map_err(EngineError::from)
+        };
+        match made {
+            Ok(()) => Ok(()),
             Err(e) if e.is_missing() => Err(RuntimeError::ImageMissing {
                 image: spec.image.clone(),
                 hint: "bring it here first".to_owned(),

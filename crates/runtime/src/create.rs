@@ -28,7 +28,7 @@ const HOME_SHARE: u64 = 4;
 /// /run and /var/tmp: engines make them writable without a bound if they are not named.
 const SMALL_BYTES: u64 = 1 << 20;
 /// The host's kernel takes a container's process before one of the host's when memory is out.
-const OOM_SCORE: i64 = 500;
+pub(crate) const OOM_SCORE: i64 = 500;
 /// A log's size where the engine has no setting of its own: printing must not fill the disk.
 const LOG_BYTES: &str = "64m";
 
@@ -43,8 +43,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) seccomp: Option<&'a str>,
 }
 
-/// The request that makes this container.
-pub(crate) fn body(spec: &ContainerSpec, machine: Machine<'_>) -> ContainerCreateBody {
+/// All labels: ours last, so that a spec cannot forge them.
+pub(crate) fn labels(spec: &ContainerSpec) -> HashMap<String, String> {
     let mut labels: HashMap<String, String> =
         spec.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
     labels.extend([
@@ -53,9 +53,63 @@ pub(crate) fn body(spec: &ContainerSpec, machine: Machine<'_>) -> ContainerCreat
         (label::GENERATION.to_owned(), spec.generation.to_string()),
         (label::SPEC.to_owned(), spec.hash()),
     ]);
-    let home = (!spec.env.contains_key("HOME")).then(|| format!("HOME={HOME}"));
-    let plain = spec.env.iter().map(|(k, v)| format!("{k}={v}")).chain(home);
-    let secret = spec.secrets.iter().map(|(k, v)| format!("{k}={}", v.expose()));
+    labels
+}
+
+/// The whole environment, secrets included: it goes to the engine and nowhere else.
+pub(crate) fn environment(spec: &ContainerSpec) -> impl Iterator<Item = (String, String)> {
+    let home = (!spec.env.contains_key("HOME")).then(|| ("HOME".to_owned(), HOME.to_owned()));
+    let plain = spec.env.iter().map(|(k, v)| (k.clone(), v.clone()));
+    let secret = spec.secrets.iter().map(|(k, v)| (k.clone(), v.expose().to_owned()));
+    plain.chain(home).chain(secret)
+}
+
+/// Who answers look-ups of names.
+pub(crate) fn name_servers(spec: &ContainerSpec) -> Vec<String> {
+    let given = spec.network.iter().flat_map(|n| n.dns.iter().map(ToString::to_string));
+    let mut servers: Vec<String> = given.collect();
+    if servers.is_empty() {
+        // Nobody listens there: a look-up is refused at once instead of timing out.
+        servers.push("127.0.0.1".to_owned());
+    }
+    servers
+}
+
+/// A writable place in memory.
+pub(crate) struct Scratch {
+    /// Where.
+    pub(crate) place: &'static str,
+    bytes: u64,
+    mode: &'static str,
+}
+
+impl Scratch {
+    /// Its mount options.
+    pub(crate) fn options(&self, engine: EngineKind) -> String {
+        // Jobs install and load their own libraries there, so it is not `noexec`.
+        let (bytes, mode) = (self.bytes, self.mode);
+        let plain = format!("rw,exec,nosuid,nodev,size={bytes},mode={mode}");
+        match engine {
+            EngineKind::Docker => plain,
+            // Podman would copy what the image has there, its owner and mode included.
+            EngineKind::Podman => plain + ",notmpcopyup",
+        }
+    }
+}
+
+/// All writable places but /dev/shm.
+pub(crate) fn scratch(spec: &ContainerSpec) -> [Scratch; 4] {
+    let home = spec.scratch_bytes / HOME_SHARE;
+    [
+        Scratch { place: "/tmp", bytes: spec.scratch_bytes - home, mode: "1777" },
+        Scratch { place: HOME, bytes: home, mode: "0777" },
+        Scratch { place: "/run", bytes: SMALL_BYTES, mode: "0755" },
+        Scratch { place: "/var/tmp", bytes: SMALL_BYTES, mode: "1777" },
+    ]
+}
+
+/// The request that makes this container.
+pub(crate) fn body(spec: &ContainerSpec, machine: Machine<'_>) -> ContainerCreateBody {
     let endpoints = spec.network.as_ref().map(|n| {
         let ipam =
             EndpointIpamConfig { ipv4_address: Some(n.ip.to_string()), ..Default::default() };
@@ -66,11 +120,11 @@ pub(crate) fn body(spec: &ContainerSpec, machine: Machine<'_>) -> ContainerCreat
         image: Some(spec.image.to_string()),
         entrypoint: Some(vec![]),
         cmd: Some(spec.command.clone()),
-        env: Some(plain.chain(secret).collect()),
+        env: Some(environment(spec).map(|(k, v)| format!("{k}={v}")).collect()),
         user: Some(format!("{}:{}", spec.user.0, spec.user.1)),
         working_dir: Some(HOME.to_owned()),
         hostname: Some(spec.hostname.clone()),
-        labels: Some(labels),
+        labels: Some(labels(spec)),
         host_config: Some(host_config(spec, machine)),
         networking_config: endpoints.map(|e| NetworkingConfig { endpoints_config: Some(e) }),
         ..Default::default()
@@ -80,16 +134,6 @@ pub(crate) fn body(spec: &ContainerSpec, machine: Machine<'_>) -> ContainerCreat
 fn host_config(spec: &ContainerSpec, machine: Machine<'_>) -> HostConfig {
     let mut security = vec!["no-new-privileges".to_owned()];
     security.extend(machine.seccomp.map(|path| format!("seccomp={path}")));
-    let home = spec.scratch_bytes / HOME_SHARE;
-    let tmpfs = |bytes: u64, mode: &str| {
-        // Jobs install and load their own libraries there, so it is not `noexec`.
-        let plain = format!("rw,exec,nosuid,nodev,size={bytes},mode={mode}");
-        match machine.engine {
-            EngineKind::Docker => plain,
-            // Podman would copy what the image has there, its owner and mode included.
-            EngineKind::Podman => plain + ",notmpcopyup",
-        }
-    };
     let memory = i64::try_from(spec.memory_bytes).unwrap_or(i64::MAX);
     let log = HostConfigLogConfig {
         typ: Some("json-file".to_owned()),
@@ -98,12 +142,6 @@ fn host_config(spec: &ContainerSpec, machine: Machine<'_>) -> HostConfig {
             ("max-file".to_owned(), "1".to_owned()),
         ])),
     };
-    let dns = spec.network.iter().flat_map(|n| n.dns.iter().map(ToString::to_string));
-    let mut dns: Vec<String> = dns.collect();
-    if dns.is_empty() {
-        // Nobody listens there: a look-up is refused at once instead of timing out.
-        dns.push("127.0.0.1".to_owned());
-    }
     HostConfig {
         // What every container gets, whatever the spec says.
         cap_drop: Some(vec!["ALL".to_owned()]),
@@ -112,12 +150,12 @@ fn host_config(spec: &ContainerSpec, machine: Machine<'_>) -> HostConfig {
         privileged: Some(false),
         ipc_mode: Some("private".to_owned()),
         oom_score_adj: Some(OOM_SCORE),
-        tmpfs: Some(HashMap::from([
-            ("/tmp".to_owned(), tmpfs(spec.scratch_bytes - home, "1777")),
-            (HOME.to_owned(), tmpfs(home, "0777")),
-            ("/run".to_owned(), tmpfs(SMALL_BYTES, "0755")),
-            ("/var/tmp".to_owned(), tmpfs(SMALL_BYTES, "1777")),
-        ])),
+        tmpfs: Some(
+            scratch(spec)
+                .into_iter()
+                .map(|s| (s.place.to_owned(), s.options(machine.engine)))
+                .collect(),
+        ),
         log_config: (machine.engine == EngineKind::Docker).then_some(log),
         // What the spec says.
         nano_cpus: Some(i64::from(spec.cpu_milli) * 1_000_000),
@@ -142,7 +180,7 @@ fn host_config(spec: &ContainerSpec, machine: Machine<'_>) -> HostConfig {
         }),
         runtime: machine.oci_runtime.map(str::to_owned),
         network_mode: Some(spec.network.as_ref().map_or("none".to_owned(), |n| n.network.clone())),
-        dns: Some(dns),
+        dns: Some(name_servers(spec)),
         extra_hosts: Some(spec.extra_hosts.iter().map(|(n, ip)| format!("{n}:{ip}")).collect()),
         ..Default::default()
     }

@@ -21,6 +21,7 @@
 
 mod container;
 mod create;
+mod create_podman;
 mod dial;
 mod inspect;
 pub mod ray;

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Bench, echo, echoes, until};
 use ionet_mesh::{Allow, ClusterNetwork, EgressPolicy, MeshError, NetworkSpec};
-use ionet_runtime::{ContainerSpec, ContainerState, Runtime};
+use ionet_runtime::{CdiDevice, ContainerSpec, ContainerState, Runtime};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
@@ -210,6 +210,46 @@ async fn a_job_has_no_rights() {
     let bench = Bench::new(5).await;
     let job = ContainerSpec { network: None, ..bench.spec(0, 0, "exec sleep 600") };
     bench.runtime.start(&job).await.unwrap();
+    assert_no_rights(&bench, &job).await;
+    bench.clean(0).await;
+}
+
+/// A container with a device goes another way through Podman: it must be as closed, limits
+/// included, and have its device. The device is a stand-in that CDI makes of /dev/null.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_with_a_gpu_has_the_gpu_and_no_more_rights() {
+    let bench = Bench::new(14).await;
+    bench.ensure(0).await;
+    let folder = std::path::Path::new("/var/run/cdi");
+    std::fs::create_dir_all(folder).unwrap();
+    let file = folder.join("ionet-test.json");
+    let cdi = r#"{"cdiVersion": "0.5.0", "kind": "ionet.test/gpu", "devices": [{"name": "0",
+        "containerEdits": {"env": ["STAND_IN=yes"],
+        "deviceNodes": [{"path": "/dev/stand-in", "hostPath": "/dev/null"}]}}]}"#;
+    std::fs::write(&file, cdi).unwrap();
+    let gpu = |name: &str| vec![CdiDevice::new(name).unwrap()];
+    let plain = bench.spec(0, 0, "exec sleep 600");
+    let job = ContainerSpec { gpus: gpu("ionet.test/gpu=0"), ..plain.clone() };
+    bench.runtime.start(&job).await.unwrap();
+    let ask = "grep -zc STAND_IN=yes /proc/1/environ; test -c /dev/stand-in && echo here";
+    assert_eq!(bench.run(&job.name, ask).await, (0, "1\nhere\n".to_owned()));
+    assert_no_rights(&bench, &job).await;
+    let probe = "cd /sys/fs/cgroup; hostname -I; hostname; df -k --output=size /tmp /dev/shm; \
+        cat memory/memory.limit_in_bytes memory/memory.memsw.limit_in_bytes pids/pids.max \
+        cpu/cpu.cfs_quota_us memory.max memory.swap.max pids.max cpu.max 2>/dev/null; \
+        cat /etc/resolv.conf; ulimit -n";
+    let with = bench.run(&job.name, probe).await;
+    // The same spec by the other way is limited alike.
+    bench.runtime.start(&plain).await.unwrap();
+    assert_eq!(with, bench.run(&plain.name, probe).await);
+    // A device that is not there is an error, never a container without it.
+    let absent = ContainerSpec { gpus: gpu("ionet.test/gpu=7"), generation: 2, ..plain };
+    assert!(bench.runtime.start(&absent).await.is_err());
+    std::fs::remove_file(&file).unwrap();
+    bench.clean(0).await;
+}
+
+async fn assert_no_rights(bench: &Bench, job: &ContainerSpec) {
     let (_, status) = bench.run(&job.name, "cat /proc/self/status").await;
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         assert!(status.contains(&format!("{set}:\t0000000000000000")), "{status}");
@@ -244,7 +284,6 @@ async fn a_job_has_no_rights() {
     }
     let (_, setuid) = bench.run(&job.name, "find / -xdev -perm /6000 -type f 2>/dev/null").await;
     assert_eq!(setuid.trim(), "", "programs that change their user");
-    bench.clean(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
