@@ -1,8 +1,8 @@
 //! `ionet coordinator`: the control plane as a process.
 
 use crate::context::Context;
-use crate::failure::{Failure, Result};
-use ionet_coordinator::Config;
+use crate::failure::{Failure, Kind, OrFail as _, Result};
+use ionet_coordinator::{Config, Coordinator};
 use std::path::PathBuf;
 
 /// Run a coordinator.
@@ -27,8 +27,9 @@ pub(crate) async fn run(context: &Context, command: CoordinatorCommand) -> Resul
     match command {
         CoordinatorCommand::Start(StartArgs { config }) => {
             let config = Config::load(&config).map_err(|e| Failure::usage(e.to_string()))?;
-            let _ = config;
-            Err(Failure::refused("the coordinator is not part of this build yet"))
+            let coordinator =
+                Coordinator::open(config).await.or_fail(Kind::Refused, "coordinator")?;
+            coordinator.run(crate::local::stop_signal()).await.or_internal("coordinator")
         }
         CoordinatorCommand::Status => {
             let network: ionet_api::Network = context.rest()?.get("/v1/network").await?;

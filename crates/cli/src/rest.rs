@@ -33,7 +33,7 @@ impl Rest {
         if url.scheme() != "http" && url.scheme() != "https" || url.host_str().is_none() {
             return Err(Failure::usage(format!("`{base}` is not an http address")));
         }
-        let mut builder = Client::builder()
+        let mut builder = client()
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
             .user_agent(concat!("ionet/", env!("CARGO_PKG_VERSION")));
         if is_loopback(&url) {
@@ -150,6 +150,13 @@ impl Rest {
         Failure::new(Kind::Unreachable, message)
             .hint("start the local network with `ionet up`, or name another with --coordinator")
     }
+}
+
+/// An HTTP client to be set up further.
+pub(crate) fn client() -> reqwest::ClientBuilder {
+    // TLS must be told whose cryptography it uses. An error means that it was told already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
 }
 
 /// Whether an address never leaves this machine: proxies have no business there.

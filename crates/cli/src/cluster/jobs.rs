@@ -62,7 +62,7 @@ impl Jobs {
     /// Through an open tunnel.
     pub(crate) fn new(reach: &Reach) -> Result<Self> {
         Ok(Self {
-            http: Client::builder().no_proxy().build().or_internal("HTTP client")?,
+            http: crate::rest::client().no_proxy().build().or_internal("HTTP client")?,
             base: format!("http://127.0.0.1:{}", reach.dashboard),
             token: reach.access.ray_token.clone(),
         })

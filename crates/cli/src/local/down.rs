@@ -3,7 +3,7 @@
 use super::network::LocalNetwork;
 use super::{DownArgs, image, install, pid_file};
 use crate::context::Context;
-use crate::failure::{Failure, OrFail as _, Result};
+use crate::failure::{Failure, Result};
 use crate::process::{Process, this_program};
 use ionet_worker::WorkerConfig;
 use std::path::Path;
@@ -45,7 +45,9 @@ pub(crate) async fn down(context: &Context, args: DownArgs) -> Result<()> {
         engine.end(ENGINE_GRACE, true).await;
     }
     let _ = std::fs::remove_file(podman);
-    let _ = std::fs::remove_file(&network.socket).or_internal("socket");
+    if network.own_engine {
+        let _ = std::fs::remove_file(&network.socket);
+    }
     if args.purge {
         purge(context, &network, &args).await?;
     }

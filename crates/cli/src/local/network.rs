@@ -61,6 +61,8 @@ pub(crate) struct LocalNetwork {
     pub(crate) made_image: bool,
     /// Socket of the engine: ours of Podman, or Docker's.
     pub(crate) socket: PathBuf,
+    /// The engine's service is ours.
+    pub(crate) own_engine: bool,
 }
 
 const VERSION: u32 = 1;
@@ -104,7 +106,8 @@ impl LocalNetwork {
             made_home: !home.path().exists(),
             link: None,
             made_image: false,
-            socket: folder.join("run/podman.sock"),
+            socket: socket(&folder),
+            own_engine: true,
             folder,
         }
     }
@@ -221,6 +224,18 @@ impl LocalNetwork {
         let program = ionet_ledger::Address::from(ionet_ledger::interface::PROGRAM_ID);
         parse_wallet(&program.to_string())
     }
+}
+
+/// Where our engine listens. The kernel takes no more than 107 bytes of a socket's path.
+fn socket(folder: &Path) -> PathBuf {
+    use sha2::{Digest as _, Sha256};
+    const PATH_BYTES_MAX: usize = 107;
+    let usual = folder.join("run/podman.sock");
+    if usual.as_os_str().len() <= PATH_BYTES_MAX {
+        return usual;
+    }
+    let hash = Sha256::digest(folder.as_os_str().as_encoded_bytes());
+    PathBuf::from(format!("/run/ionet-{}.sock", hex::encode(&hash[..8])))
 }
 
 fn free_tcp(taken: &[u16]) -> Result<u16> {

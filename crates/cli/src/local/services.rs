@@ -20,9 +20,9 @@ pub(crate) struct Service {
 }
 
 /// All of them, in the order in which they are started.
-pub(crate) fn all(network: &LocalNetwork, ionet: &Path, podman: bool) -> Vec<Service> {
+pub(crate) fn all(network: &LocalNetwork, ionet: &Path) -> Vec<Service> {
     let mut services = Vec::new();
-    if podman {
+    if network.own_engine {
         services.push(Service {
             name: "podman".into(),
             program: "podman".into(),

@@ -73,8 +73,7 @@ pub(crate) async fn run(home: &Home) -> Result<()> {
     let mut shown = String::new();
     loop {
         if let Some(network) = LocalNetwork::load(home)? {
-            let podman = network.socket.starts_with(network.folder());
-            for service in all(&network, &ionet, podman) {
+            for service in all(&network, &ionet) {
                 let slot = slots.entry(service.name.clone()).or_default();
                 tend(home, &network, &service, slot).await?;
             }

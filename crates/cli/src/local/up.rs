@@ -123,6 +123,7 @@ async fn prepare(context: &Context, args: &UpArgs) -> Result<LocalNetwork> {
     }
     if !crate::doctor::on_path("podman") {
         network.socket = "/var/run/docker.sock".into();
+        network.own_engine = false;
     }
     write_atomic(&network.containers_conf(), super::CONTAINERS_CONF.as_bytes(), 0o644)?;
     let admin = KeypairFile::load_or_create(&network.admin_key())?;
