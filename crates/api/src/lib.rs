@@ -24,8 +24,9 @@
 //! characters). Errors are [`Problem`]s.
 //!
 //! With `accept: text/event-stream`, events come as server-sent events until nothing more can
-//! happen. A tunnel's binary messages are its bytes, and an empty one ends its sender's
-//! direction, as closing one half of a TCP connection does. An exec's messages are JSON text.
+//! happen. A tunnel's binary messages are its bytes. An empty one from the client ends its
+//! direction, as closing one half of a TCP connection does, and it still hears the answer; after
+//! the part's last byte comes an empty one, then the close. An exec's messages are JSON text.
 
 mod cluster;
 mod device;

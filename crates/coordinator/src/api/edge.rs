@@ -25,6 +25,8 @@ pub(super) struct Caller(pub(super) IpAddr);
 /// The label of requests to paths that are not ours: theirs would be without bound.
 const NO_ROUTE: &str = "none";
 
+const REQUEST_MAX: Duration = Duration::from_secs(REQUEST_SECONDS_MAX);
+
 /// The outermost layer.
 pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -46,7 +48,7 @@ pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     let answer = async {
         match refused {
             Some(error) => Err(error),
-            None => bounded(next.run(request)).await,
+            None => bounded(next.run(request), REQUEST_MAX).await,
         }
     };
     let mut response = answer
@@ -61,8 +63,10 @@ pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Nex
 }
 
 /// The answer's head in time, or a problem; so too when the handler panics.
-async fn bounded(answer: impl Future<Output = Response>) -> Result<Response, ApiError> {
-    let limit = Duration::from_secs(REQUEST_SECONDS_MAX);
+async fn bounded(
+    answer: impl Future<Output = Response>,
+    limit: Duration,
+) -> Result<Response, ApiError> {
     match tokio::time::timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(_)) => Err(ApiError::internal("a handler panicked")),
@@ -116,4 +120,30 @@ pub(super) async fn no_such_path() -> ApiError {
 
 pub(super) async fn no_such_method() -> ApiError {
     ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::response::IntoResponse;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_or_hangs_is_a_problem_without_its_cause() {
+        let panics = async { panic!("the cause: {}", "secret") };
+        let error = bounded(panics, REQUEST_MAX).await.unwrap_err();
+        assert_eq!(error.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!format!("{error:?}").contains("secret"));
+        let hangs = bounded(std::future::pending(), Duration::ZERO).await.unwrap_err();
+        assert_eq!(hangs.status, StatusCode::GATEWAY_TIMEOUT);
+        let fine = bounded(async { StatusCode::OK.into_response() }, REQUEST_MAX).await;
+        assert_eq!(fine.unwrap().status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn refusals_of_the_frameworks_own_become_problems() {
+        let plain = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "internal words").into_response();
+        let told = with_problem(plain, "r1");
+        assert_eq!(told.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert_eq!(told.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
 }

@@ -121,16 +121,20 @@ impl ApiStore {
         now_s: i64,
     ) -> Result<(), ApiStoreError> {
         let mut db = locked(&self.inner.db);
-        let mut sessions = locked(&self.inner.sessions);
-        sessions.retain(|_, s| s.expires_at > now_s);
-        let mut dropped = Vec::new();
-        let of_wallet = |s: &SessionRow| s.wallet == row.wallet;
-        let count = sessions.values().filter(|s| of_wallet(s)).count();
-        if count >= TOKENS_PER_WALLET_MAX {
-            dropped.extend(first_to_end(&sessions, of_wallet));
-        } else if sessions.len() >= TOKENS_MAX {
-            dropped.extend(first_to_end(&sessions, |_| true));
-        }
+        // Readers must not wait for the disk: the map is locked before and after, not during.
+        let dropped = {
+            let mut sessions = locked(&self.inner.sessions);
+            sessions.retain(|_, s| s.expires_at > now_s);
+            let of_wallet = |s: &SessionRow| s.wallet == row.wallet;
+            let count = sessions.values().filter(|s| of_wallet(s)).count();
+            if count >= TOKENS_PER_WALLET_MAX {
+                first_to_end(&sessions, of_wallet)
+            } else if sessions.len() >= TOKENS_MAX {
+                first_to_end(&sessions, |_| true)
+            } else {
+                None
+            }
+        };
         let tx = db.transaction()?;
         tx.execute("DELETE FROM token WHERE expires_at <= ?1", [now_s])?;
         for hash in &dropped {
@@ -143,7 +147,8 @@ impl ApiStore {
             params![hash.as_slice(), row.wallet.0.as_slice(), scopes, row.expires_at],
         )?;
         tx.commit()?;
-        for hash in dropped {
+        let mut sessions = locked(&self.inner.sessions);
+        if let Some(hash) = dropped {
             sessions.remove(&hash);
         }
         sessions.insert(hash, row);
@@ -268,4 +273,59 @@ fn private_file(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(wallet: u8, key: u32) -> MutationKey {
+        let key = key.to_string();
+        MutationKey { wallet: Wallet([wallet; 32]), route: "POST /x".into(), key }
+    }
+
+    #[test]
+    fn a_wallet_keeps_a_bounded_number_of_answers() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = ApiStore::open(dir.path()).unwrap();
+        locked(&store.inner.db).pragma_update(None, "synchronous", "OFF").unwrap();
+        for key in 0..IDEMPOTENCY_PER_WALLET_MAX + 2 {
+            assert_eq!(store.begin(&at(1, key), [0; 32], i64::from(key)).unwrap(), Begun::New);
+            store.finish(&at(1, key), Some((200, b"{}"))).unwrap();
+        }
+        assert_eq!(store.begin(&at(1, 0), [0; 32], 5_000).unwrap(), Begun::New, "gave way");
+        let last = at(1, IDEMPOTENCY_PER_WALLET_MAX + 1);
+        let kept = Begun::Kept { status: 200, body: b"{}".to_vec() };
+        assert_eq!(store.begin(&last, [0; 32], 5_000).unwrap(), kept);
+        let count = "SELECT count(*) FROM answer";
+        let rows: u32 = locked(&store.inner.db).query_row(count, [], |r| r.get(0)).unwrap();
+        assert!(rows <= IDEMPOTENCY_PER_WALLET_MAX, "{rows}");
+    }
+
+    #[test]
+    fn a_wallet_has_a_bounded_number_of_tokens() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = ApiStore::open(dir.path()).unwrap();
+        let row = |expires_at| SessionRow { wallet: Wallet([1; 32]), scopes: vec![], expires_at };
+        for n in 0..=TOKENS_PER_WALLET_MAX {
+            let hash = [u8::try_from(n).unwrap(); 32];
+            store.add_session(hash, row(100 + n as i64), 0).unwrap();
+        }
+        assert_eq!(store.session(&[0; 32]), None, "the oldest gave way");
+        assert!(store.session(&[1; 32]).is_some());
+        drop(store);
+        let again = ApiStore::open(dir.path()).unwrap();
+        let sessions = locked(&again.inner.sessions).len();
+        assert_eq!(sessions, TOKENS_PER_WALLET_MAX, "on disk too");
+        again.add_session([200; 32], row(5_000), 1_000).unwrap();
+        assert_eq!(locked(&again.inner.sessions).len(), 1, "those that ended are forgotten");
+    }
+
+    #[test]
+    fn tables_of_a_newer_version_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let newer = Connection::open(dir.path().join("api.sqlite")).unwrap();
+        newer.pragma_update(None, "user_version", 2).unwrap();
+        assert!(matches!(ApiStore::open(dir.path()), Err(ApiStoreError::Newer(2))));
+    }
 }

@@ -1,5 +1,5 @@
 //! A TCP connection into a cluster, carried by a WebSocket. Binary messages are its bytes; an
-//! empty one ends one direction, as closing one half of a TCP connection does.
+//! empty one is the end of its sender's direction.
 
 use super::App;
 use super::auth::{Owner, ToReach};
@@ -53,7 +53,8 @@ pub(super) async fn tunnel(
     }))
 }
 
-/// Carries bytes both ways until both directions have ended or either end is gone.
+/// Carries bytes both ways. A client may end its direction and still hear the answer; the
+/// part's end is the end of all, as a server that has said its last word closes.
 async fn carry(
     mut outgoing: Outgoing,
     mut incoming: Incoming,
@@ -64,25 +65,14 @@ async fn carry(
     {
         let down = to_client(&mut outgoing, reader);
         tokio::pin!(down);
-        let mut down_done = false;
-        let up_end = {
-            let up = to_device(&mut incoming, writer);
-            tokio::pin!(up);
-            loop {
-                tokio::select! {
-                    end = &mut up => break end,
-                    end = &mut down, if !down_done => match end {
-                        End::Done => down_done = true,
-                        End::Gone => break End::Gone,
-                    },
-                    () = stopping.cancelled() => break End::Gone,
-                }
-            }
+        let client_listens = tokio::select! {
+            end = to_device(&mut incoming, writer) => matches!(end, End::Done),
+            () = &mut down => false,
+            () = stopping.cancelled() => false,
         };
-        // The client has no more to say; the answer may still be on its way.
-        if matches!(up_end, End::Done) && !down_done {
+        if client_listens {
             tokio::select! {
-                _ = &mut down => (),
+                () = &mut down => (),
                 () = departure(&mut incoming) => (),
                 () = stopping.cancelled() => (),
             }
@@ -91,11 +81,11 @@ async fn carry(
     outgoing.close().await;
 }
 
-/// How one direction ended.
+/// How the client's direction ended.
 enum End {
-    /// In order: the other may go on.
+    /// In order: it still listens.
     Done,
-    /// Its end cannot be reached any more.
+    /// One end cannot be reached any more.
     Gone,
 }
 
@@ -123,14 +113,15 @@ async fn departure(incoming: &mut Incoming) {
     while matches!(incoming.next().await, Heard::Alive) {}
 }
 
-async fn to_client(outgoing: &mut Outgoing, mut reader: impl AsyncRead + Unpin) -> End {
+/// Returns when the part has said its last word or either end cannot be reached.
+async fn to_client(outgoing: &mut Outgoing, mut reader: impl AsyncRead + Unpin) {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         let fine = tokio::select! {
             read = reader.read(&mut chunk) => match read {
                 Ok(0) => {
-                    let told = outgoing.send(Message::Binary(Bytes::new())).await;
-                    return if told { End::Done } else { End::Gone };
+                    outgoing.send(Message::Binary(Bytes::new())).await;
+                    return;
                 }
                 Ok(n) => {
                     outgoing.send(Message::Binary(Bytes::copy_from_slice(&chunk[..n]))).await
@@ -140,7 +131,7 @@ async fn to_client(outgoing: &mut Outgoing, mut reader: impl AsyncRead + Unpin) 
             _ = outgoing.ticks.tick() => outgoing.ping().await,
         };
         if !fine {
-            return End::Gone;
+            return;
         }
     }
 }
