@@ -1,5 +1,6 @@
 //! Who imports whom: manifests against `docs/rooms.toml`, and dependencies against their reasons.
 
+use crate::ground::holds_word;
 use crate::tree::{Finding, Tree};
 use anyhow::Context;
 use serde::Deserialize;
@@ -33,6 +34,9 @@ pub(crate) struct Room {
     /// Rooms that only its tests may import besides.
     #[serde(default)]
     tests_use: Vec<String>,
+    /// Dependencies that are named for their features only: others of it use them.
+    #[serde(default)]
+    for_features: Vec<String>,
 }
 
 pub(crate) fn load(tree: &Tree) -> anyhow::Result<Rooms> {
@@ -94,6 +98,7 @@ pub(crate) fn check(tree: &Tree) -> anyhow::Result<Vec<Finding>> {
                 findings.push(Finding::new(&manifest.path, 0, text));
             }
         }
+        findings.extend(unused(tree, room, &manifest));
         used.extend(external.into_iter().map(|d| d.0.clone()));
     }
     findings.extend(reasons(tree.get(REASONS)?, shared, &used, &packages));
@@ -135,6 +140,22 @@ fn edges(room: &Room, manifest: &Manifest, packages: &BTreeMap<String, String>) 
         if !(room.uses.contains(target) || *tests && room.tests_use.contains(target)) {
             let text = format!("a new edge to {target}: a decision, to be written in {TABLE}");
             findings.push(Finding::new(&manifest.path, 0, text));
+        }
+    }
+    findings
+}
+
+/// Dependencies whose name stands nowhere in the room's code.
+fn unused(tree: &Tree, room: &Room, manifest: &Manifest) -> Vec<Finding> {
+    let rust = || tree.under(&room.path).filter(|f| f.path.ends_with(".rs"));
+    let mut findings = vec![];
+    let all = manifest.dependencies.iter().filter(|d| !room.for_features.contains(&d.0));
+    for (name, _, tests) in all {
+        let ident = name.replace('-', "_");
+        let sources = format!("{}/src/", room.path);
+        let mut places = rust().filter(|f| *tests || f.path.starts_with(&sources));
+        if !places.any(|f| f.text.lines().any(|line| holds_word(line, &ident))) {
+            findings.push(Finding::new(&manifest.path, 0, format!("`{name}` is not used")));
         }
     }
     findings

@@ -154,8 +154,10 @@ impl From<ionet_ledger::LedgerError> for Failure {
             .hint("start the local network with `ionet up`, or name another chain with --rpc"),
             E::Expired { .. } => Failure::new(Kind::Timeout, message).hint("try again"),
             E::NotFound { .. } => Failure::not_found(message),
-            E::Funds { .. } => Failure::new(Kind::Money, message)
-                .hint("`ionet wallet show` says what is there; on a local network `ionet wallet airdrop` adds to it"),
+            E::Funds { .. } => Failure::new(Kind::Money, message).hint(
+                "`ionet wallet show` says what is there; on a local network \
+                 `ionet wallet airdrop` adds to it",
+            ),
             E::Market(_) => Failure::new(Kind::Money, message),
             E::Refused { logs, .. } => {
                 let mut failure = Failure::new(Kind::Money, message);

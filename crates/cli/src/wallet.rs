@@ -29,7 +29,8 @@ pub(crate) enum WalletCommand {
     /// On a local network: get SOL, USDC and IO from the tap
     Airdrop {
         /// SOL.
-        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=AIRDROP_SOL_MAX))]
+        #[arg(long, default_value_t = 10,
+            value_parser = clap::value_parser!(u64).range(0..=AIRDROP_SOL_MAX))]
         sol: u64,
         /// USDC.
         #[arg(long, default_value = "100")]

@@ -60,7 +60,10 @@ pub enum LedgerError {
         why: String,
     },
     /// A transaction of ours would not fit the network's packet.
-    #[error("a transaction of {bytes} bytes is over the limit of {max}", max = crate::TRANSACTION_BYTES_MAX)]
+    #[error(
+        "a transaction of {bytes} bytes is over the limit of {max}",
+        max = crate::TRANSACTION_BYTES_MAX
+    )]
     TooLong {
         /// Its size.
         bytes: usize,

@@ -61,7 +61,7 @@ impl Drop for Lan {
 
 /// Answers on every address of the host.
 async fn host_echo() -> u16 {
-    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let listener = tokio::net::TcpListener::bind("[::]:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -82,6 +82,14 @@ fn host_addresses() -> Vec<Ipv4Addr> {
         .collect()
 }
 
+fn host_addresses_v6(interface: &str) -> Vec<std::net::Ipv6Addr> {
+    nix::ifaddrs::getifaddrs()
+        .unwrap()
+        .filter(|a| a.interface_name == interface)
+        .filter_map(|a| Some(a.address?.as_sockaddr_in6()?.ip()))
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_reaches_its_cluster_and_nothing_else() {
     let bench = Bench::new(2).await;
@@ -99,7 +107,10 @@ async fn a_job_reaches_its_cluster_and_nothing_else() {
     let listens = |spec: &ContainerSpec| {
         let name = spec.name.clone();
         let bench = &bench;
-        async move { until("a server", || async { bench.runtime.dial(&name, 5_000).await.ok() }).await }
+        async move {
+            let dialled = || async { bench.runtime.dial(&name, 5_000).await.ok() };
+            until("a server", dialled).await
+        }
     };
     // Both servers answer through `dial`, from the host that has no route to them.
     for spec in [&mate, &other] {
@@ -113,6 +124,14 @@ async fn a_job_reaches_its_cluster_and_nothing_else() {
     let port = host_echo().await;
     for address in host_addresses() {
         let reached = bench.reaches(&job.name, &address.to_string(), port).await;
+        assert!(!reached, "the host is reachable at {address}");
+    }
+    // The bridge has an IPv6 address of its own, which nobody gave it.
+    let bridge = bench.mesh.ensure(&bench.network(0, EgressPolicy::None)).await.unwrap().interface;
+    let six = host_addresses_v6(&bridge);
+    assert!(!six.is_empty(), "the bridge {bridge} has no IPv6 address: nothing was tested");
+    for address in six {
+        let reached = bench.reaches(&job.name, &format!("{address}%eth0"), port).await;
         assert!(!reached, "the host is reachable at {address}");
     }
     let lan_ip = lan.ip.to_string();

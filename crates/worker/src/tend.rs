@@ -166,7 +166,7 @@ impl Tender<'_> {
                 network_at = Some(Instant::now());
                 if let Err(e) = self.host.set_network(&self.part.spec).await {
                     let cluster = self.id().cluster;
-                    tracing::warn!(%cluster, error = %e, "the cluster's network is not as it should be");
+                    tracing::warn!(%cluster, error = %e, "the network is not as it should be");
                 }
             }
             match self.host.probe(self.part).await {

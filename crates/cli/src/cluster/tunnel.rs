@@ -120,8 +120,8 @@ fn version_warning(access: &Access) -> Option<String> {
     }
     Some(format!(
         "\nnote: this machine has Ray {ray} on Python {python}; the cluster runs Ray {} on Python \
-         {}.\n`ray job submit` and `ionet cluster submit` work; `ray.init(\"ray://...\")` needs the \
-         same:\n  python{} -m venv ray && ray/bin/pip install 'ray[client]=={}'",
+         {}.\n`ray job submit` and `ionet cluster submit` work; `ray.init(\"ray://...\")` needs \
+         the same:\n  python{} -m venv ray && ray/bin/pip install 'ray[client]=={}'",
         access.ray_version,
         access.python_version,
         minor(&access.python_version),

@@ -137,7 +137,7 @@ impl ApiStore {
         };
         let tx = db.transaction()?;
         tx.execute("DELETE FROM token WHERE expires_at <= ?1", [now_s])?;
-        for hash in &dropped {
+        if let Some(hash) = &dropped {
             tx.execute("DELETE FROM token WHERE hash = ?1", [hash.as_slice()])?;
         }
         let scopes = serde_json::to_string(&row.scopes).expect("scopes are plain names");
