@@ -64,8 +64,8 @@ pub(crate) async fn measure(ionet: &Path, runs: usize) -> anyhow::Result<String>
     let ratios: Vec<f64> = ours.iter().zip(&hand).map(|(a, b)| a / b).collect();
     Ok(format!(
         "From the wallet's request to Ray counting {NODES} nodes as alive (`ionet cluster \
-         create`), beside the same\nthree containers and `ray start` typed by hand; {runs} pairs in \
-         turn, one warm-up pair not counted.\n\n\
+         create`), beside the same\nthree containers and `ray start` typed by hand; {runs} \
+         pairs in turn, one warm-up pair not counted.\n\n\
          | | median (range) |\n| --- | --- |\n| ionet | {} |\n| by hand | {} |\n| ratio, pair by \
          pair | {:.2} (aim: at most 1.3) |\n",
         seconds(&ours),
