@@ -3,5 +3,6 @@
 mod hostile;
 mod life;
 mod memory;
+mod podman;
 mod rig;
 mod streams;

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Nothing here takes this long; a test that waits for it has failed.
-pub(super) const DEADLINE: Duration = Duration::from_secs(40);
+pub(super) const DEADLINE: Duration = Duration::from_secs(150);
 
 pub(super) struct Coordinator {
     pub(super) endpoint: Endpoint,
@@ -125,16 +125,18 @@ impl Talk {
         id: PartId,
         wanted: impl Fn(&PartState) -> bool,
     ) -> PartStatus {
+        let mut last = vec![];
         let work = async {
             loop {
-                let beat = self.beat(vec![]).await;
-                let found = beat.parts.into_iter().find(|p| p.id == id && wanted(&p.state));
+                last = self.beat(vec![]).await.parts;
+                let found = last.iter().find(|p| p.id == id && wanted(&p.state));
                 if let Some(status) = found {
-                    return status;
+                    return status.clone();
                 }
             }
         };
-        timeout(DEADLINE, work).await.expect("the part never got there")
+        let done = timeout(DEADLINE, work).await.ok();
+        done.unwrap_or_else(|| panic!("the part never got there: {last:?}"))
     }
 
     /// Answers heartbeats until no part is reported.
@@ -220,7 +222,7 @@ impl Rig {
                 id: coordinator.id(),
                 addresses: vec![coordinator.address()],
             },
-            slice: Slice { cpu_milli: 1_000, memory_bytes: 2 << 30, scratch_bytes: 1 << 30 },
+            slice: Slice { cpu_milli: 2_000, memory_bytes: 2 << 30, scratch_bytes: 1 << 30 },
             containers: Containers::default(),
         };
         let host = Arc::new(MemoryHost::default());
