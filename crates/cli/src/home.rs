@@ -161,6 +161,14 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     std::fs::rename(&beside, path).or_internal(&what)
 }
 
+/// The same, unless the file holds just that already: who watches it sees changes only.
+pub(crate) fn write_if_changed(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    write_atomic(path, bytes, mode)
+}
+
 /// Reads a JSON file; `None` where there is none.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     match std::fs::read(path) {

@@ -4,6 +4,7 @@ use super::network::LocalNetwork;
 use super::{DownArgs, image, install, pid_file};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::home::Home;
 use crate::process::{Process, this_program};
 use ionet_worker::WorkerConfig;
 use std::path::Path;
@@ -11,6 +12,8 @@ use std::time::Duration;
 
 /// The supervisor ends workers, coordinator and chain in this order, ten seconds each.
 const GRACE: Duration = Duration::from_secs(35);
+/// A worker leaves its containers, a chain finishes its commit.
+const CHILD_GRACE: Duration = Duration::from_secs(5);
 /// Podman's service has nothing to save.
 const ENGINE_GRACE: Duration = Duration::from_secs(5);
 
@@ -32,13 +35,7 @@ pub(crate) async fn down(context: &Context, args: DownArgs) -> Result<()> {
         context.out.say("stopping workers, coordinator and chain");
         supervisor.end(GRACE, false).await;
     }
-    // Of a supervisor that was killed before.
-    for name in services(&network) {
-        if let Some(left) = Process::from_file(&pid_file(home, &name)) {
-            left.end(ENGINE_GRACE, true).await;
-        }
-        let _ = std::fs::remove_file(pid_file(home, &name));
-    }
+    end_left_over(home, &network).await;
     let removed = containers(context, &network).await;
     let podman = pid_file(home, "podman");
     if let Some(engine) = Process::from_file(&podman) {
@@ -67,6 +64,16 @@ fn as_root(context: &Context) -> Result<()> {
     command.arg(this_program()?).args(std::env::args_os().skip(1));
     let error = command.exec();
     Err(Failure::refused(format!("sudo: {error}")).hint("run `ionet down` as root"))
+}
+
+/// Ends processes whose supervisor was killed.
+pub(super) async fn end_left_over(home: &Home, network: &LocalNetwork) {
+    for name in services(network) {
+        if let Some(left) = Process::from_file(&pid_file(home, &name)) {
+            left.end(CHILD_GRACE, true).await;
+        }
+        let _ = std::fs::remove_file(pid_file(home, &name));
+    }
 }
 
 fn services(network: &LocalNetwork) -> Vec<String> {

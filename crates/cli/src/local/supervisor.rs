@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
@@ -57,6 +57,8 @@ struct Slot {
     child: Option<Child>,
     since: Option<Instant>,
     not_before: Option<Instant>,
+    /// When its settings were written that it runs with.
+    settings: Option<SystemTime>,
     status: Status,
 }
 
@@ -108,6 +110,12 @@ async fn tend(
             if healthy {
                 slot.status.failures = 0;
             }
+            let settings = written(&service.needs);
+            if settings.is_some() && settings != slot.settings && service.name != ENGINE {
+                tracing::info!(service = service.name, "its settings changed: it starts anew");
+                end(home, &service.name, child).await;
+                slot.child = None;
+            }
             return Ok(());
         };
         slot.child = None;
@@ -129,6 +137,7 @@ async fn tend(
         left.end(GRACE, true).await;
     }
     let first = slot.since.is_none();
+    slot.settings = written(&service.needs);
     match start(network, service) {
         Ok((child, process)) => {
             process.write(&pid_path)?;
@@ -191,19 +200,26 @@ async fn end_all(home: &Home, mut slots: BTreeMap<String, Slot>) {
                 continue;
             }
             let Some(mut child) = slot.child.take() else { continue };
-            let path = pid_file(home, name);
-            ending.push(async move {
-                if let Some(process) = Process::from_file(&path) {
-                    process.signal(nix::sys::signal::Signal::SIGTERM, false);
-                }
-                if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-                    let _ = child.kill().await;
-                }
-                let _ = std::fs::remove_file(path);
-            });
+            ending.push(async move { end(home, name, &mut child).await });
         }
         futures_util::future::join_all(ending).await;
     }
+}
+
+/// SIGTERM, and after the grace SIGKILL.
+async fn end(home: &Home, name: &str, child: &mut Child) {
+    let path = pid_file(home, name);
+    if let Some(process) = Process::from_file(&path) {
+        process.signal(nix::sys::signal::Signal::SIGTERM, false);
+    }
+    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        let _ = child.kill().await;
+    }
+    let _ = std::fs::remove_file(path);
+}
+
+fn written(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).ok()?.modified().ok()
 }
 
 /// Turns over logs that have grown: the processes append, so the file can be emptied below them.

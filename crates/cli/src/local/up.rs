@@ -6,7 +6,9 @@ use crate::context::{Context, wallet_of};
 use crate::device::{Asks, enrol_here};
 use crate::doctor::{HOST_MEMORY_BYTES, State, Subject, examine, render};
 use crate::failure::{Failure, Kind, OrFail as _, Result};
-use crate::home::{Settings, give_to_invoking_user, private_folder, write_atomic};
+use crate::home::{
+    Settings, give_to_invoking_user, private_folder, write_atomic, write_if_changed,
+};
 use crate::output::{Paint, bytes};
 use crate::process::{Process, spawn_detached, this_program};
 use crate::rest::Rest;
@@ -106,6 +108,10 @@ async fn prepare(context: &Context, args: &UpArgs) -> Result<LocalNetwork> {
         }
     }
     give_to_invoking_user(home.path());
+    if !running {
+        // Of a supervisor that was killed: they hold the ports.
+        super::down::end_left_over(home, &network).await;
+    }
     if !running || grew {
         let mut wish = network.clone();
         for (service, port) in wish.choose_ports()? {
@@ -125,10 +131,10 @@ async fn prepare(context: &Context, args: &UpArgs) -> Result<LocalNetwork> {
         network.socket = "/var/run/docker.sock".into();
         network.own_engine = false;
     }
-    write_atomic(&network.containers_conf(), super::CONTAINERS_CONF.as_bytes(), 0o644)?;
+    write_if_changed(&network.containers_conf(), super::CONTAINERS_CONF.as_bytes(), 0o644)?;
     let admin = KeypairFile::load_or_create(&network.admin_key())?;
     let address = network.folder().join("keys/admin.address");
-    write_atomic(&address, admin.address().to_string().as_bytes(), 0o644)?;
+    write_if_changed(&address, admin.address().to_string().as_bytes(), 0o644)?;
     network.save()?;
     Ok(network)
 }
@@ -277,7 +283,7 @@ fn write_coordinator(network: &LocalNetwork) -> Result<()> {
     set("usdc_mint", mint(Asset::Usdc)?);
     set("io_mint", mint(Asset::Io)?);
     let text = toml::to_string(&table).or_internal("coordinator.toml")?;
-    write_atomic(&network.coordinator_config(), text.as_bytes(), 0o644)
+    write_if_changed(&network.coordinator_config(), text.as_bytes(), 0o644)
 }
 
 /// The renter's wallet, settings and first money.
@@ -362,12 +368,7 @@ fn write_worker(network: &LocalNetwork, told: &Network, n: u16) -> Result<()> {
         },
     };
     let text = toml::to_string(&config).or_internal("worker.toml")?;
-    let path = network.worker_config(n);
-    // A worker reads it at its start only: written anew when something changed.
-    if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
-        return Ok(());
-    }
-    write_atomic(&path, text.as_bytes(), 0o644)
+    write_if_changed(&network.worker_config(n), text.as_bytes(), 0o644)
 }
 
 /// One worker's part of this machine: what is left for the system is not for sale.
