@@ -5,11 +5,12 @@ mod common;
 
 use common::{Bench, echo, echoes, until};
 use futures_util::StreamExt;
-use ionet_runtime::engine::Engine;
+use ionet_runtime::engine::{Engine, ServiceLife, serve_podman};
 use ionet_runtime::{
     ContainerName, ContainerRuntime, ContainerSpec, ContainerState, ExecOutput, LogRequest,
     Runtime, RuntimeError, Settings,
 };
+use std::path::Path;
 use tokio::io::AsyncWriteExt;
 
 /// A container without a network: most of these tests need none.
@@ -50,6 +51,33 @@ async fn a_restarted_worker_adopts_what_runs() {
     reborn.remove(&spec.name).await.unwrap();
     let gone = reborn.inspect(&spec.name).await;
     assert!(matches!(gone, Err(RuntimeError::Missing(_))), "{gone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn containers_outlive_the_engines_service() {
+    let bench = Bench::new(15).await;
+    bench.ensure(0).await;
+    let folder = tempfile::tempdir().unwrap();
+    let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/containers.conf");
+    let serve = async |name: &str| {
+        let socket = folder.path().join(name);
+        let service = serve_podman(&socket, Some(&conf), ServiceLife::Owned).await.unwrap();
+        let engine = Engine::connect(&socket).await.unwrap();
+        (service, ContainerRuntime::new(engine, Settings::default()))
+    };
+    let (service, runtime) = serve("one.sock").await;
+    let spec = bench.spec(0, 0, &echo(5_003));
+    let before = runtime.start(&spec).await.unwrap();
+    let mut connection =
+        until("the server", || async { runtime.dial(&spec.name, 5_003).await.ok() }).await;
+    drop(service);
+    until("the service to end", || async { runtime.inspect(&spec.name).await.err() }).await;
+    assert!(echoes(&mut connection, b"still there").await);
+
+    let (_service, reborn) = serve("two.sock").await;
+    assert_eq!(reborn.start(&spec).await.unwrap(), before);
+    let mut connection = reborn.dial(&spec.name, 5_003).await.unwrap();
+    assert!(echoes(&mut connection, b"and again").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

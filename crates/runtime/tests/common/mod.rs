@@ -12,13 +12,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+/// Clusters that one test may have.
+const CLUSTERS: u8 = 4;
+
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// One engine, one runtime, one mesh. Everything made through it is removed by `clean`.
+/// One engine, one runtime, one mesh. All its clusters are removed when it is dropped.
 pub struct Bench {
     pub engine: Engine,
     pub runtime: ContainerRuntime,
@@ -29,7 +32,8 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// `seed` keeps the clusters of tests that run side by side apart.
+    /// `seed` keeps the clusters of tests that run side by side apart; those of several test
+    /// runs on one machine are kept apart by the process id.
     pub async fn new(seed: u8) -> Self {
         assert!(
             nix::unistd::Uid::effective().is_root(),
@@ -52,9 +56,6 @@ impl Bench {
         let mesh = LocalMesh::new(engine.clone());
         let bench = Self { engine, runtime, mesh, seed, _service: service, _folder: folder };
         bench.image().await;
-        for n in 0..8 {
-            bench.clean(n).await;
-        }
         bench
     }
 
@@ -67,7 +68,7 @@ impl Bench {
     }
 
     pub fn cluster(&self, n: u8) -> ClusterId {
-        ClusterId::of_lease(&Wallet([self.seed.wrapping_mul(16).wrapping_add(n); 32]))
+        ClusterId::of_lease(&Wallet(self.key(n, 0)))
     }
 
     pub fn subnet(&self, n: u8) -> Subnet {
@@ -85,7 +86,14 @@ impl Bench {
     }
 
     pub fn device(&self, n: u8, member: u8) -> DeviceId {
-        DeviceId([self.seed.wrapping_mul(16).wrapping_add(n) ^ member.wrapping_mul(64); 32])
+        DeviceId(self.key(n, member + 1))
+    }
+
+    fn key(&self, n: u8, member: u8) -> [u8; 32] {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&std::process::id().to_be_bytes());
+        key[4..7].copy_from_slice(&[self.seed, n, member]);
+        key
     }
 
     /// A member of cluster `n` that runs `shell`.
@@ -161,6 +169,25 @@ impl Bench {
             self.runtime.remove(&name).await.unwrap();
         }
         self.mesh.remove(&self.cluster(n)).await.unwrap();
+    }
+}
+
+impl Drop for Bench {
+    /// Also after a failed assertion. The engine's service is still there: fields go later.
+    fn drop(&mut self) {
+        std::thread::scope(|scope| {
+            let cleaner = scope.spawn(|| {
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                runtime.block_on(async {
+                    for n in 0..CLUSTERS {
+                        self.clean(n).await;
+                    }
+                });
+            });
+            if cleaner.join().is_err() {
+                eprintln!("containers or networks of this test are left over");
+            }
+        });
     }
 }
 
