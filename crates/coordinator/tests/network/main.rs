@@ -1,0 +1,8 @@
+//! The coordinator between a real chain (the committed bytecode) and devices that speak real
+//! QUIC; only the containers are made up.
+
+mod device;
+mod doors;
+mod life;
+mod restart;
+mod world;
