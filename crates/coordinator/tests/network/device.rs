@@ -119,12 +119,7 @@ impl Device {
     }
 }
 
-async fn live(
-    keys: DeviceKeys,
-    to: DeviceId,
-    at: Vec<SocketAddr>,
-    disk: Arc<Mutex<Disk_>>,
-) {
+async fn live(keys: DeviceKeys, to: DeviceId, at: Vec<SocketAddr>, disk: Arc<Mutex<Disk_>>) {
     let local = endpoint::local_side(&at);
     let own = endpoint::bind(&keys.secret, &local).await.unwrap();
     loop {
@@ -208,10 +203,14 @@ async fn session(
     });
     let streams = tokio::spawn(streams(connection.clone()));
     let mut beat = tokio::time::interval(Duration::from_millis(150));
-    let mut seq = 0;
+    let (mut seq, mut answered) = (0, 0);
     let ended = loop {
         tokio::select! {
             _ = beat.tick() => {
+                // Whoever led is gone: dial anew rather than wait for the connection to die.
+                if seq > answered + 20 {
+                    break Err(FrameError::Closed);
+                }
                 seq += 1;
                 let parts = statuses(&disk.lock().unwrap());
                 let beat = ToCoordinator::Heartbeat(Heartbeat { seq, parts });
@@ -223,6 +222,7 @@ async fn session(
                 None => break Err(FrameError::Closed),
                 Some(ToDevice::Refused(refused)) => break Ok(Some(refused)),
                 Some(ToDevice::HeartbeatAnswer(answer)) => {
+                    answered = answer.seq;
                     let mut disk = disk.lock().unwrap();
                     for receipt in answer.receipts {
                         let line = (receipt.cluster, receipt.page, receipt.line);
@@ -264,8 +264,7 @@ fn obey(disk: &mut Disk_, command: &ionet_wire::message::Command) -> Outcome {
             }
             disk.tokens.push(secrets.ray_token.clone());
             if known != Some(spec.id.generation) {
-                let state =
-                    if disk.holds_back { PartState::Starting } else { ready(spec) };
+                let state = if disk.holds_back { PartState::Starting } else { ready(spec) };
                 disk.parts.insert(spec.id.cluster, ((**spec).clone(), state, now_s()));
             }
         }

@@ -13,8 +13,7 @@ use std::sync::{Arc, Mutex};
 async fn answer(at: &Running, keys: &DeviceKeys) -> Result<u64, Refused> {
     let network = at.control.network();
     let to: DeviceId = network.device_endpoint.parse().unwrap();
-    let addresses: Vec<_> =
-        network.device_addresses.iter().map(|a| a.parse().unwrap()).collect();
+    let addresses: Vec<_> = network.device_addresses.iter().map(|a| a.parse().unwrap()).collect();
     let local = endpoint::local_side(&addresses);
     let own = endpoint::bind(&keys.secret, &local).await.unwrap();
     let connection = endpoint::dial(&own, to, &addresses).await.unwrap();

@@ -82,8 +82,7 @@ async fn two_renters_after_the_last_free_device() {
         done.then_some(both)
     })
     .await;
-    let (loser, lost) =
-        if states[0] == StateName::Failed { (&one, first) } else { (&two, second) };
+    let (loser, lost) = if states[0] == StateName::Failed { (&one, first) } else { (&two, second) };
     let cluster = at.control.cluster(lost).unwrap();
     assert!(cluster.reason.unwrap().contains("busy"), "it says what was missing");
     world.settled(&at, lost).await;

@@ -4,5 +4,6 @@
 mod device;
 mod doors;
 mod life;
+mod rest;
 mod restart;
 mod world;

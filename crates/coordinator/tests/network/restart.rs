@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_it_creates_runs_and_closes() {
-    let world = World::new().await;
+    let world = World::with_window(16).await;
     let at = world.start().await;
     let suppliers = world.devices(&at, 2).await;
     let renter = world.wallet(10 * USDC).await;
@@ -83,10 +83,7 @@ async fn a_stale_leader_stops_at_its_next_decision() {
     // The first one must not give what it no longer leads.
     let supplier = first.control.device(device.id).unwrap().supplier;
     let refused = first.control.drain(supplier, device.id, true).await.unwrap_err();
-    assert!(
-        matches!(refused, ControlError::Internal | ControlError::NotLeader),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, ControlError::Internal | ControlError::NotLeader), "{refused:?}");
     let ended = first.ended().await.unwrap_err();
     assert!(matches!(ended, CoordinatorError::Leader(LeaderError::Log(_))), "{ended:?}");
     assert!(control.is_leading());

@@ -10,8 +10,8 @@ use ionet_coordinator::{
     Clock, Config, Control, ControlError, Coordinator, CoordinatorError, Surroundings,
 };
 use ionet_core::{
-    ChainRef, ClusterId, ClusterSpec, DeviceGrant, DeviceId, DeviceRequest, Enrolment,
-    GenesisHash, ProgramId, SignatureBytes, SignedGrant, SignedRequest, Wallet,
+    ChainRef, ClusterId, ClusterSpec, DeviceGrant, DeviceId, DeviceRequest, Enrolment, GenesisHash,
+    ProgramId, SignatureBytes, SignedGrant, SignedRequest, Wallet,
 };
 use ionet_ledger::interface::account::{SessionRights, Vouch};
 use ionet_ledger::interface::instruction::Offer;
@@ -82,6 +82,7 @@ impl TestClock {
 /// A coordinator that runs.
 pub(crate) struct Running {
     pub(crate) control: Control,
+    pub(crate) rest: SocketAddr,
     task: JoinHandle<Result<(), CoordinatorError>>,
 }
 
@@ -152,6 +153,11 @@ fn serve(chain: Chain) -> Served {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_window(2).await
+    }
+
+    /// With so many seconds between closing and the last refund.
+    pub(crate) async fn with_window(claim_window_s: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = NetworkKeys {
             admin: key(),
@@ -166,7 +172,7 @@ impl World {
         let (rpc, ws) = (chain.rpc_addr(), chain.ws_addr());
         let served = serve(chain);
         let ledger = Ledger::connect(&format!("http://{rpc}"));
-        let wish = Bootstrap { claim_window_s: 2, grace_s: 1, ..Bootstrap::LOCAL };
+        let wish = Bootstrap { claim_window_s, grace_s: 1, ..Bootstrap::LOCAL };
         let mints = bootstrap(&ledger, &keys, &wish).await.unwrap();
         let genesis = ledger.connection().genesis_hash().await.unwrap();
         // A port that stays the same over restarts, so that devices find it again.
@@ -204,9 +210,9 @@ impl World {
     pub(crate) async fn start(&self) -> Running {
         let surroundings = Surroundings { faults: self.faults.clone(), clock: self.clock.clock() };
         let coordinator = Coordinator::open_in(self.config.clone(), surroundings).await.unwrap();
-        let control = coordinator.control();
+        let (control, rest) = (coordinator.control(), coordinator.rest_addr().unwrap());
         let task = tokio::spawn(coordinator.run(std::future::pending()));
-        Running { control, task }
+        Running { control, rest, task }
     }
 
     /// Stops the chain; `resume_chain` goes on with it.
