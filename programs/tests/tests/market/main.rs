@@ -1,0 +1,20 @@
+//! The market program: a file per instruction, then what must hold across them. One binary,
+//! because each would link the whole virtual machine.
+
+mod attest;
+mod bind;
+mod close;
+mod config;
+mod device;
+mod end_line;
+mod finalize;
+mod open_lease;
+mod random_histories;
+mod reclaim;
+mod reject;
+mod start;
+mod sweep_fees;
+mod top_up;
+mod traps;
+mod who_can_take_what;
+mod withdraw;
