@@ -26,8 +26,11 @@ const ACCEPTED_REST_MS: u64 = 4_000;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 /// Seconds for a container to end by itself.
 const GRACE_SECONDS: u32 = 10;
-/// Milliseconds after the start in which the last attestation waits for devices' receipts.
-const RECEIPTS_WAIT_MS: u64 = 30_000;
+/// Milliseconds after the start in which the last attestation waits for devices' receipts: they
+/// notice the end of their old connections after 30 s at the latest.
+const RECEIPTS_WAIT_MS: u64 = 45_000;
+/// Share of the claim window that must be left for the last attestation.
+const WINDOW_LEFT: u64 = 4;
 
 /// What is never under way twice at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -256,7 +259,18 @@ impl Leader {
             let served_s = self.served(cluster, *at, line);
             served.push(AttestedLine { index: at.index, served_s });
         }
-        if last && waits && now.ms_since(self.soft.started_at) < RECEIPTS_WAIT_MS {
+        let (since_start, clock) = (now.ms_since(self.soft.started_at), self.clock.chain());
+        let in_time = match cluster.money {
+            Money::Closed { closed_at, claims_until, .. } => {
+                let window = claims_until.ms_since(closed_at);
+                claims_until.ms_since(clock) > window / WINDOW_LEFT
+            }
+            Money::Unfunded
+            | Money::Open { .. }
+            | Money::Finalized { .. }
+            | Money::Reclaimed { .. } => false,
+        };
+        if last && waits && in_time && since_start < RECEIPTS_WAIT_MS {
             return;
         }
         let epoch = self.log.epoch();
