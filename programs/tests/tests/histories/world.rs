@@ -1,7 +1,7 @@
 //! A market on LiteSVM with the committed bytecode: keys, mints, devices, and the checks that
 //! LiteSVM leaves out (transaction size, accounts in a transaction).
 
-use ionet_market_interface::account::{Config, Device, Lease, PageRef, SessionRights, Settings};
+use ionet_market_interface::account::{Device, Lease, PageRef, SessionRights, Settings};
 use ionet_market_interface::account::{Line, RenterCounter, Vouch};
 use ionet_market_interface::build::{self, Ix, OpenLeaseAccounts};
 use ionet_market_interface::instruction::{
@@ -197,12 +197,6 @@ impl World {
         key
     }
 
-    pub(crate) fn edit(&mut self, key: Key, edit: impl FnOnce(&mut Vec<u8>)) {
-        let mut account = self.svm.get_account(&Address::from(key)).unwrap();
-        edit(&mut account.data);
-        self.svm.set_account(Address::from(key), account).unwrap();
-    }
-
     pub(crate) fn data(&self, key: Key) -> Option<Vec<u8>> {
         self.svm.get_account(&Address::from(key)).map(|a| a.data).filter(|d| !d.is_empty())
     }
@@ -236,10 +230,6 @@ impl World {
     pub(crate) fn lines(&self, page: Key) -> Vec<Line> {
         let Some(data) = self.data(page) else { return Vec::new() };
         PageRef::new(&data).unwrap().lines().map(|(_, line)| line.unwrap()).collect()
-    }
-
-    pub(crate) fn configuration(&self) -> Config {
-        Config::decode(&self.data(self.config).unwrap()).unwrap()
     }
 
     pub(crate) fn run(&mut self, ix: &Ix, signers: &[&Keypair]) -> Result<(), Refusal> {
