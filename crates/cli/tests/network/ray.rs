@@ -47,7 +47,7 @@ fn a_search_runs_on_three_devices_and_every_base_unit_is_somewhere() {
     });
     let after = net.usdc(&[]);
     assert_eq!(after.sum(), before.sum(), "{before:?} {after:?}");
-    assert_eq!(after.vaults, before.vaults);
+    assert!(after.vaults <= before.vaults, "nothing of it is locked any more");
     assert!(after.suppliers > before.suppliers, "suppliers were paid: {before:?} {after:?}");
     assert!(after.renter < before.renter);
     let events = net.ok(&["cluster", "events", &cluster.id]);
