@@ -13,6 +13,7 @@ import socket
 import time
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 GRID = {
     "C": [0.1, 1.0, 10.0, 100.0],
@@ -26,7 +27,7 @@ def device() -> str:
     return os.environ.get("IONET_DEVICE", socket.gethostname())
 
 
-@ray.remote(scheduling_strategy="SPREAD")
+@ray.remote
 def trial(c: float, gamma: float) -> dict:
     """Cross-validates one model on the training part of the data."""
     from sklearn.datasets import load_digits
@@ -49,8 +50,6 @@ def trial(c: float, gamma: float) -> dict:
 
 def pinned(node_id: str):
     """`trial` on one node. Spreading is a wish: a node with a warm process tends to win."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
     strategy = NodeAffinitySchedulingStrategy(node_id=node_id, soft=True)
     return trial.options(scheduling_strategy=strategy)
 

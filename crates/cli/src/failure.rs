@@ -130,13 +130,16 @@ impl From<Problem> for Failure {
             Code::ChainUnavailable | Code::DeviceUnavailable => Kind::Unreachable,
             Code::Internal | Code::Unknown => Kind::Internal,
         };
-        Self {
-            kind,
-            message: problem.message,
-            hint: problem.hint,
-            detail: problem.detail,
-            code: None,
-        }
+        let hint = problem.hint.or_else(|| match problem.code {
+            Code::NoCapacity => Some(
+                "`ionet device list` shows what there is; ask for fewer devices, another chip or \
+                 region, or raise --max-rate"
+                    .to_owned(),
+            ),
+            Code::QuoteExpired => Some("run it again: quotes live a minute".to_owned()),
+            _ => None,
+        });
+        Self { kind, message: problem.message, hint, detail: problem.detail, code: None }
     }
 }
 

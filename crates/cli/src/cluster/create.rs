@@ -10,7 +10,7 @@ use crate::rest::Rest;
 use crate::wallet::{address_of, amount, asset, ledger};
 use ionet_api::{Cluster, CreateCluster, Network, Quote};
 use ionet_core::{
-    Asset, ChipClass, ClusterId, ClusterSpec, Egress, GenesisHash, ImageRef, ProgramId,
+    Amount, Asset, ChipClass, ClusterId, ClusterSpec, Egress, GenesisHash, ImageRef, ProgramId,
     RegionFilter, Vouch, Wallet, limits,
 };
 use ionet_ledger::{KeypairFile, Ledger, LedgerError, Signer as _, addresses};
@@ -266,8 +266,16 @@ impl<'a> Buyer<'a> {
         let out = self.context.out;
         let quote: Quote = self.rest.post("/v1/quotes", &spec).await?;
         let deposit_max = args.max_cost.as_deref().map(|t| amount(spec.asset, t)).transpose()?;
-        self.checked(&quote, &spec, deposit_max.map(|m| m.base_units))?;
+        self.checked(&quote, &spec)?;
         out.say(render(self.context, &quote));
+        if let Some(max) = deposit_max
+            && quote.terms.deposit > max.base_units
+        {
+            let deposit = Amount::new(spec.asset, quote.terms.deposit);
+            let message = format!("the deposit is {deposit}, above your --max-cost of {max}");
+            return Err(Failure::refused(message)
+                .hint("nothing was signed; ask for less time or fewer devices"));
+        }
         self.can_pay(&quote).await?;
         out.confirm("Sign and lock the deposit?", args.yes)?;
         let wallet = self.key.address();
@@ -284,14 +292,8 @@ impl<'a> Buyer<'a> {
         Ok(intent)
     }
 
-    fn checked(
-        &self,
-        quote: &Quote,
-        spec: &ClusterSpec,
-        deposit_max: Option<u64>,
-    ) -> Result<ionet_ledger::OpenLeaseOrder> {
-        let expected =
-            Expected { spec: spec.clone(), coordinator: self.network.coordinator, deposit_max };
+    fn checked(&self, quote: &Quote, spec: &ClusterSpec) -> Result<ionet_ledger::OpenLeaseOrder> {
+        let expected = Expected { spec: spec.clone(), coordinator: self.network.coordinator };
         check(quote, &expected, &self.facts).map_err(|e| {
             Failure::new(Kind::Auth, e.to_string())
                 .hint("try another coordinator (--coordinator), or tell its operator")
@@ -304,10 +306,7 @@ impl<'a> Buyer<'a> {
         let held = self.ledger.tokens(&wallet, &mint).await?;
         let asset = quote.terms.asset;
         if held < quote.terms.deposit {
-            let (has, needs) = (
-                ionet_core::Amount::new(asset, held),
-                ionet_core::Amount::new(asset, quote.terms.deposit),
-            );
+            let (has, needs) = (Amount::new(asset, held), Amount::new(asset, quote.terms.deposit));
             return Err(Failure::new(
                 Kind::Money,
                 format!("the wallet has {has}, the deposit is {needs}; nothing was signed"),
@@ -330,7 +329,7 @@ impl<'a> Buyer<'a> {
         let id = ClusterId::of_lease(&intent.lease);
         let lease_at = address_of(&intent.lease);
         if self.ledger.lease(&lease_at).await?.is_none() {
-            let mut order = self.checked(&intent.quote, &intent.quote.spec, None)?;
+            let mut order = self.checked(&intent.quote, &intent.quote.spec)?;
             order.counter = intent.counter;
             self.tell(intent).await?;
             match self.ledger.open_lease(&self.key, &order).await {
@@ -380,6 +379,6 @@ fn render(context: &Context, quote: &Quote) -> String {
         ionet_units::Bps(quote.terms.fee_bps),
         quote.cost_max.text,
         duration(quote.spec.ttl_seconds),
-        ionet_core::Amount::new(quote.terms.asset, quote.terms.deposit),
+        Amount::new(quote.terms.asset, quote.terms.deposit),
     )
 }

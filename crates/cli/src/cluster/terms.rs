@@ -39,8 +39,6 @@ pub(crate) struct Expected {
     pub(crate) spec: ClusterSpec,
     /// The coordinator that serves at the address which the user named.
     pub(crate) coordinator: Wallet,
-    /// The most that the user wants to lock, if said.
-    pub(crate) deposit_max: Option<u64>,
 }
 
 /// Why nothing is signed.
@@ -129,9 +127,6 @@ fn times_and_deposit(
     let fair = price.checked_add(BaseUnits(roundings)).unwrap_or(price);
     ensure(terms.deposit <= fair.0, || "a deposit above price times time".into())?;
     ensure(quote.cost_max.base_units <= fair.0, || "a cost above price times time".into())?;
-    if let Some(max) = expected.deposit_max {
-        ensure(terms.deposit <= max, || "a deposit above your --max-cost".into())?;
-    }
     Ok(())
 }
 
@@ -178,7 +173,7 @@ mod tests {
             expires_at: NOW + 60,
             seal: "s".into(),
         };
-        (quote, Expected { spec, coordinator: Wallet([5; 32]), deposit_max: None })
+        (quote, Expected { spec, coordinator: Wallet([5; 32]) })
     }
 
     #[test]
@@ -193,7 +188,7 @@ mod tests {
     #[test]
     fn each_greedy_term_is_refused() {
         type Edit = fn(&mut Quote, &mut Expected);
-        let edits: [(&str, Edit); 14] = [
+        let edits: [(&str, Edit); 13] = [
             ("spec", |q, _| q.spec.devices = 4),
             ("hash", |q, _| q.terms.policy_hash = "00".repeat(32)),
             ("slots", |q, _| q.terms.slots = 4),
@@ -206,7 +201,6 @@ mod tests {
             ("deposit", |q, _| q.terms.deposit = 200_000),
             ("cost", |q, _| q.cost_max.base_units = 200_000),
             ("end", |q, _| q.terms.expires_at = NOW + 86_400),
-            ("--max-cost", |_, e| e.deposit_max = Some(153_029)),
             ("ceiling", |q, e| {
                 e.spec.rate_per_chip_max = Some(49_999);
                 q.spec = e.spec.clone();
