@@ -16,5 +16,4 @@ mod start;
 mod sweep_fees;
 mod top_up;
 mod traps;
-mod who_can_take_what;
 mod withdraw;

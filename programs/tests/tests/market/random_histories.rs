@@ -49,8 +49,8 @@ impl History {
     fn step(&mut self) {
         match self.rng.random_range(0..100) {
             0..12 => self.pass(),
-            12..18 => self.open(),
-            18..34 => self.bind(),
+            12..15 => self.open(),
+            15..34 => self.bind(),
             34..46 => self.start(),
             46..62 => self.attest(),
             62..72 => self.withdraw(),
@@ -72,7 +72,7 @@ impl History {
         let seconds = match self.rng.random_range(0..10) {
             0 => -self.rng.random_range(1..100),
             1 => self.rng.random_range(3_600..40_000),
-            2..5 => self.rng.random_range(0..3),
+            2..7 => self.rng.random_range(0..40),
             _ => self.rng.random_range(1..900),
         };
         self.market.pass(seconds);
@@ -93,7 +93,7 @@ impl History {
     }
 
     fn pick(&mut self) -> Option<usize> {
-        let open: Vec<usize> = (0..self.leases.len()).rev().take(6).collect();
+        let open: Vec<usize> = (0..self.leases.len()).rev().take(4).collect();
         open.choose(&mut self.rng).copied()
     }
 
@@ -144,12 +144,12 @@ impl History {
         let mut terms = self.market.terms();
         let rng = &mut self.rng;
         terms.mint_index = rng.random_range(0..2);
-        terms.deposit = *[1_000, 1_001, 50_000, USDC, 20 * USDC].choose(rng).unwrap();
+        terms.deposit = *[1_000, 50_001, USDC, 20 * USDC, 50 * USDC].choose(rng).unwrap();
         terms.slots_max = rng.random_range(1..6);
-        terms.rate_per_slot_max = *[3_600, USDC, 5 * USDC].choose(rng).unwrap();
+        terms.rate_per_slot_max = *[3_600, 3 * USDC, 5 * USDC].choose(rng).unwrap();
         terms.rate_total_max = terms.rate_per_slot_max * rng.random_range(1..4);
-        terms.expires_at = self.market.now() + rng.random_range(100..100_000);
-        terms.accept_s = *[0, 0, 60, 120].choose(rng).unwrap();
+        terms.expires_at = self.market.now() + rng.random_range(500..200_000);
+        terms.accept_s = *[0, 60, 120].choose(rng).unwrap();
         terms.vouch = *Vouch::ALL.choose(rng).unwrap();
         terms.session = self.session.at();
         terms.session_rights = SessionRights(rng.random_range(0..=3));
@@ -168,14 +168,17 @@ impl History {
         let Some(lease) = self.pick() else { return };
         let page = self.page();
         let mut lines = Vec::new();
-        for _ in 0..self.rng.random_range(1..4) {
+        for _ in 0..self.rng.random_range(1..3) {
             let (_, device) = *self.devices.choose(&mut self.rng).unwrap();
-            let units = self.rng.random_range(0..3);
+            let units =
+                if self.rng.random_range(0..9) == 0 { 0 } else { self.rng.random_range(1..3) };
             let Some(account) = self.market.account(&device.record) else { return };
             let ask = ionet_program_tests::interface::account::Device::decode(&account.data)
                 .map_or(1, |d| d.asks[0].0);
             let more = self.rng.random_range(0..4) * 11;
-            let rate = (ask * u64::from(units) + more).saturating_sub(self.rng.random_range(0..2));
+            let rate = ask * u64::from(units) + more;
+            let rate =
+                if self.rng.random_range(0..9) == 0 { rate.saturating_sub(12) } else { rate };
             lines.push((device, units, rate));
         }
         let lines: Vec<(&DeviceAt, u16, u64)> = lines.iter().map(|l| (&l.0, l.1, l.2)).collect();
@@ -364,7 +367,7 @@ impl History {
             return;
         }
         let mut offer = self.market.offer(supplier, self.rng.random_range(0..5), 1);
-        offer.asks = [Rate(self.rng.random_range(0..USDC)); 2];
+        offer.asks = [Rate(*[0, 5, 1_000, USDC].choose(&mut self.rng).unwrap()); 2];
         offer.payout_owner = self.suppliers.choose(&mut self.rng).unwrap().at();
         let ix = self.market.update_ix(supplier, &device, offer);
         self.run("update_device", ix, &key);

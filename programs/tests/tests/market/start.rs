@@ -1,1 +1,96 @@
-//! soon
+//! `start`.
+
+use ionet_program_tests::interface::account::LineState;
+use ionet_program_tests::interface::{MarketError, Seconds};
+use ionet_program_tests::{Market, Tamper, Terms, USDC};
+
+#[test]
+fn the_meter_begins_now_on_the_leases_own_clock() {
+    let mut market = Market::new();
+    let running = market.running(|_| {});
+    market.bind(&running.lease, 0, &[(&running.device, 1, USDC)]);
+    market.pass(100);
+    market.start(&running.lease, 0, &[1]);
+    let line = market.line(&running.lease, 0, 1);
+    assert_eq!((line.state, line.v_start), (LineState::Started, Seconds(100)));
+    assert_eq!(line.started_at.0, market.now());
+    assert_eq!(market.lease(&running.lease.lease).gross_rate.0, 2 * 1_020_000);
+}
+
+#[test]
+fn only_bound_lines_of_this_lease_start_and_only_by_its_coordinator() {
+    let mut market = Market::new();
+    let running = market.running(|_| {});
+    let lease = running.lease;
+    market.bind(&lease, 0, &[(&running.device, 1, USDC)]);
+    let other = market.wallet(100 * USDC);
+    let second = market.open(&other, 0, &market.terms());
+    let (key, coordinator) = (market.coordinator_key(), &market.coordinator);
+    let good = market.start_ix(coordinator, &lease, 0, &[1]);
+    let cases = [
+        (market.start_ix(coordinator, &lease, 0, &[0]), MarketError::WrongLineState),
+        (market.start_ix(coordinator, &lease, 0, &[1, 1]), MarketError::WrongLineState),
+        (market.start_ix(coordinator, &lease, 0, &[2]), MarketError::NoSuchLine),
+        (market.start_ix(coordinator, &lease, 0, &[255]), MarketError::NoSuchLine),
+        (market.start_ix(coordinator, &lease, 0, &[]), MarketError::BadInstruction),
+        (good.clone().swap(1, second.lease), MarketError::WrongPage),
+        (good.clone().swap(2, second.lease), MarketError::WrongKind),
+        (good.clone().readonly(1), MarketError::NotWritable),
+        (good.clone().readonly(2), MarketError::NotWritable),
+        (good.clone().cut(2), MarketError::NotEnoughAccounts),
+    ];
+    for (at, (ix, why)) in cases.into_iter().enumerate() {
+        eprintln!("case {at}");
+        market.refused(ix, &[&key], why);
+    }
+    market.refused(good.clone().unsigned(0), &[], MarketError::MissingSigner);
+    for who in [&running.renter, &running.supplier, &other] {
+        let ix = market.start_ix(who, &lease, 0, &[1]);
+        market.refused(ix, &[&who.key], MarketError::NotCoordinator);
+    }
+    market.ok(good, &[&key]);
+}
+
+#[test]
+fn nothing_starts_without_money_or_time() {
+    let mut market = Market::new();
+    let running = market.running(|terms| *terms = Terms { deposit: 1_000, ..*terms });
+    let (lease, key) = (running.lease, market.coordinator_key());
+    market.bind(&lease, 0, &[(&running.device, 1, USDC)]);
+    let ix = market.start_ix(&market.coordinator, &lease, 0, &[1]);
+    // 999 base units last three seconds at 283.3 a second, rounded up to 850 committed: 149 left
+    // start another line, but a deposit that is used up starts none.
+    market.pass(1_000);
+    market.ok(ix, &[&key]);
+    assert_eq!(
+        market.lease(&lease.lease).v_at(ionet_program_tests::interface::Timestamp(i64::MAX)),
+        Seconds(3)
+    );
+    market.pass(86_400);
+    market.bind_after_expiry(&lease, &running.device);
+}
+
+trait AfterExpiry {
+    fn bind_after_expiry(
+        &mut self,
+        lease: &ionet_program_tests::LeaseAt,
+        device: &ionet_program_tests::DeviceAt,
+    );
+}
+
+impl AfterExpiry for Market {
+    /// A line that was bound in time does not start after the end either.
+    fn bind_after_expiry(
+        &mut self,
+        lease: &ionet_program_tests::LeaseAt,
+        device: &ionet_program_tests::DeviceAt,
+    ) {
+        let end = self.now();
+        self.set_time(end - 86_400);
+        self.bind(lease, 0, &[(device, 1, USDC)]);
+        self.set_time(end);
+        let ix = self.start_ix(&self.coordinator, lease, 0, &[2]);
+        let key = self.coordinator_key();
+        self.refused(ix, &[&key], MarketError::LeaseExpired);
+    }
+}
