@@ -13,7 +13,7 @@
 //! assert_eq!(config.rest_addr.port(), 8420);
 //! ```
 
-use ionet_core::{ProgramId, Region, Wallet};
+use ionet_core::{ProgramId, Wallet};
 use ionet_network::limits::{HIRED_INTERVAL_MS, IDLE_INTERVAL_MS};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -72,9 +72,6 @@ pub struct Config {
     pub usdc_mint: Wallet,
     /// Mint of IO.
     pub io_mint: Wallet,
-    /// Where the coordinator stands.
-    #[serde(default = "region")]
-    pub region: Region,
     /// Seconds that a quote lives.
     #[serde(default = "quote_seconds")]
     pub quote_seconds: u64,
@@ -104,10 +101,6 @@ fn rest_addr() -> SocketAddr {
 
 fn quic_addr() -> SocketAddr {
     ([127, 0, 0, 1], 8421).into()
-}
-
-fn region() -> Region {
-    Region::LOCAL
 }
 
 fn quote_seconds() -> u64 {
@@ -192,7 +185,7 @@ mod tests {
     #[test]
     fn bounds_and_misspellings_are_refused() {
         assert!(Config::from_toml(GOOD).is_ok());
-        for bad in ["quote_seconds = 0", "plan_ms = 1", "quote_secs = 5", "region = \"mars\""] {
+        for bad in ["quote_seconds = 0", "plan_ms = 1", "quote_secs = 5", "rest_addr = \"here\""] {
             assert!(Config::from_toml(&format!("{GOOD}\n{bad}")).is_err(), "{bad}");
         }
     }

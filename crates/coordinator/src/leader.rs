@@ -117,7 +117,7 @@ impl Leader {
     pub(crate) fn new(parts: Parts) -> Self {
         let now = parts.clock.now();
         let soft = Soft { started_at: now, ..Soft::default() };
-        let Replay { facts, seq, timelines } = parts.replay;
+        let Replay { facts, seq, timelines, secrets } = parts.replay;
         let mut leader = Self {
             config: parts.config,
             log: parts.log,
@@ -134,7 +134,7 @@ impl Leader {
             seq,
             before: parts.before,
             timelines,
-            secrets: BTreeMap::new(),
+            secrets,
             tasks: JoinSet::new(),
             flights: BTreeSet::new(),
             attempts: Attempts::default(),
@@ -161,7 +161,11 @@ impl Leader {
         while self.fatal.is_none() {
             tokio::select! {
                 () = stopped(&mut stop) => break,
-                Some(request) = self.driver.requests.recv() => self.request(request).await,
+                Some(request) = self.driver.requests.recv() => {
+                    if !self.request(request).await {
+                        continue;
+                    }
+                }
                 Some(knock) = self.knocks.recv() => self.knock(knock).await,
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => match done {
                     Ok(done) => self.finish(done).await,

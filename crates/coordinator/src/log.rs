@@ -216,6 +216,21 @@ impl Log {
         Ok(Zeroizing::new(kept))
     }
 
+    /// Every secret that is kept.
+    pub fn secrets(&self) -> Result<Vec<(ClusterId, Zeroizing<String>)>, LogError> {
+        let connection = self.lock();
+        let mut select = connection.prepare("SELECT cluster, ray_token FROM secrets")?;
+        let rows = select.query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, Zeroizing::new(row.get::<_, String>(1)?)))
+        })?;
+        rows.map(|row| {
+            let (cluster, token) = row?;
+            let id = cluster.parse().map_err(|e| LogError::Format(format!("a secret: {e}")))?;
+            Ok((id, token))
+        })
+        .collect()
+    }
+
     /// Forgets the secret of a cluster that is over.
     pub fn forget_secret(&self, cluster: ClusterId) -> Result<(), LogError> {
         let mut connection = self.lock();

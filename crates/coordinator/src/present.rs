@@ -274,9 +274,12 @@ fn device_reason(device: &Device, at: At) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// Devices, free chips, and the lowest asks in USDC and IO.
+type Supply = (u32, u32, [Option<u64>; 2]);
+
 /// What the market has, by class and region.
 pub(crate) fn offers(facts: &Facts, at: At) -> Vec<api::Offer> {
-    let mut found: BTreeMap<(ChipClass, Region), (u32, u32, [Option<u64>; 2])> = BTreeMap::new();
+    let mut found: BTreeMap<(ChipClass, Region), Supply> = BTreeMap::new();
     for candidate in facts.candidates(at) {
         let Some(chip) = candidate.chip else { continue };
         if candidate.availability != Availability::Available {
@@ -294,7 +297,7 @@ pub(crate) fn offers(facts: &Facts, at: At) -> Vec<api::Offer> {
             }
         }
     }
-    let offer = |((chip, region), (devices, chips_free, lowest)): (_, (u32, u32, [_; 2]))| {
+    let offer = |((chip, region), (devices, chips_free, lowest)): (_, Supply)| {
         let (chip, region): (ChipClass, Region) = (chip, region);
         let lowest = lowest.into_iter().zip([Asset::Usdc, Asset::Io]);
         let money = |(rate, asset): (Option<u64>, _)| Some(Amount::new(asset, rate?).into());

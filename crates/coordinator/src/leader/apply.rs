@@ -7,6 +7,7 @@ use crate::log::{Log, LogError, Record};
 use ionet_core::ClusterId;
 use ionet_network::{At, Command, Event, Facts, Rejection, Subject, decide};
 use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 
 /// Why a command came to nothing.
 #[derive(Debug)]
@@ -64,12 +65,13 @@ pub(crate) struct Replay {
     pub(crate) facts: Facts,
     pub(crate) seq: u64,
     pub(crate) timelines: BTreeMap<ClusterId, Timeline>,
+    pub(crate) secrets: BTreeMap<ClusterId, Zeroizing<String>>,
 }
 
 impl Replay {
-    /// Folds a whole log.
+    /// Folds a whole log, and takes the secrets beside it.
     pub(crate) fn of(log: &Log) -> Result<Self, LeaderError> {
-        let mut replay = Self::default();
+        let mut replay = Self { secrets: log.secrets()?.into_iter().collect(), ..Self::default() };
         log.replay::<LeaderError>(0, |entry| {
             let event = Event::from_json(entry.record.version, &entry.record.body)?;
             let at = At(entry.at_ms);

@@ -12,10 +12,12 @@ use ionet_units::{BaseUnits, Bps};
 use ionet_wire::message::{Open, Purpose};
 
 impl Leader {
-    pub(super) async fn request(&mut self, request: Request) {
+    /// Does what is asked; whether it may have changed anything.
+    pub(super) async fn request(&mut self, request: Request) -> bool {
         match request {
             Request::Quote { spec, reply } => {
                 let _ = reply.send(self.quote(&spec));
+                return false;
             }
             Request::Create { renter, request_id, body, reply } => {
                 self.create(renter, request_id, body, reply);
@@ -28,8 +30,10 @@ impl Leader {
             }
             Request::OpenStream { renter, cluster, device, purpose, request_id, reply } => {
                 self.open(renter, cluster, device, purpose, request_id, reply);
+                return false;
             }
         }
+        true
     }
 
     /// Errs while the chain cannot be asked.

@@ -217,3 +217,6 @@ fn check_parts(parts: &[PartStatus]) -> Result<(), TableError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+use ionet_core::{ClusterId, PartId, Wallet};
+use ionet_network::{LineRef, ServedMeter};
+
+const DEVICE: DeviceId = DeviceId([1; 32]);
+
+fn name(session: u64) -> SessionName {
+    SessionName { device: DEVICE, session }
+}
+
+fn part(generation: u32, state: PartState) -> PartStatus {
+    let cluster = ClusterId::of_lease(&Wallet([2; 32]));
+    PartStatus { id: PartId { cluster, generation }, state, started_at: Some(0) }
+}
+
+fn ready() -> PartState {
+    PartState::Ready { alive_nodes: None }
+}
+
+fn metered(head: bool) -> Metered {
+    let part = part(1, ready()).id;
+    let key = LineKey {
+        cluster: part.cluster,
+        lease: Wallet([2; 32]),
+        line: LineRef { page: 0, index: 0 },
+        generation: 7,
+    };
+    Metered {
+        key,
+        part,
+        head,
+        running: true,
+        awaits_hello: false,
+        started: At(0),
+        runs_until: At(20_000),
+        meter: ServedMeter::start(At(0), 2_000),
+    }
+}
+
+fn beat(
+    table: &mut SessionTable<()>,
+    seq: u64,
+    at: i64,
+    parts: Vec<PartStatus>,
+) -> Result<Beat, TableError> {
+    table.heartbeat(At(at), At(at), name(1), &Heartbeat { seq, parts })
+}
+
+#[test]
+fn a_newer_session_fences_the_older_for_good() {
+    let mut table = SessionTable::default();
+    assert_eq!(table.admit(At(0), name(1), &[], "old").unwrap(), None);
+    assert_eq!(table.admit(At(1), name(2), &[], "new").unwrap(), Some("old"));
+    assert_eq!(table.admit(At(2), name(2), &[], "again").unwrap_err(), TableError::Fenced);
+    let late = Heartbeat { seq: 1, parts: Vec::new() };
+    assert_eq!(table.heartbeat(At(3), At(3), name(1), &late).unwrap_err(), TableError::Fenced);
+    assert!(table.end(name(1)).is_none(), "the end of the old one is not the end of the new");
+    assert_eq!(table.end(name(2)).unwrap().link, "new");
+    assert!(table.is_empty());
+}
+
+#[test]
+fn only_what_serves_earns_and_never_past_the_leases_clock() {
+    let mut table = SessionTable::default();
+    table.admit(At(0), name(1), &[], ()).unwrap();
+    table.meter(DEVICE, metered(true));
+    let served = |beat: Beat| beat.served[0].1;
+    let first = beat(&mut table, 1, 2_000, vec![part(1, ready())]).unwrap();
+    assert!(first.changed);
+    assert_eq!(served(first), 2);
+    // A head whose Ray does not answer does not serve; neither does another generation.
+    assert_eq!(served(beat(&mut table, 2, 4_000, vec![part(1, PartState::Running)]).unwrap()), 2);
+    assert_eq!(served(beat(&mut table, 3, 6_000, vec![part(2, ready())]).unwrap()), 2);
+    assert_eq!(served(beat(&mut table, 4, 8_000, vec![part(1, ready())]).unwrap()), 2);
+    let again = beat(&mut table, 5, 10_000, vec![part(1, ready())]).unwrap();
+    assert!(!again.changed);
+    assert_eq!(served(again), 4);
+    for (seq, at) in (6..).zip((12_000..200_000).step_by(2_000)) {
+        beat(&mut table, seq, at, vec![part(1, ready())]).unwrap();
+    }
+    let last = table.meters(DEVICE)[0].meter.served_s();
+    assert_eq!(last, 20, "the deposit lasts for twenty seconds");
+}
+
+#[test]
+fn a_line_from_before_earns_only_after_its_device_said_hello() {
+    let mut table = SessionTable::default();
+    table.admit(At(0), name(1), &[], ()).unwrap();
+    table.meter(DEVICE, Metered { awaits_hello: true, ..metered(false) });
+    beat(&mut table, 1, 2_000, vec![part(1, ready())]).unwrap();
+    assert_eq!(table.meters(DEVICE)[0].meter.served_s(), 0);
+    table.each_meter(DEVICE, |m| m.awaits_hello = false);
+    beat(&mut table, 2, 4_000, vec![part(1, ready())]).unwrap();
+    beat(&mut table, 3, 6_000, vec![part(1, ready())]).unwrap();
+    assert_eq!(table.meters(DEVICE)[0].meter.served_s(), 2);
+}
+
+#[test]
+fn hostile_heartbeats_are_refused() {
+    let mut table = SessionTable::default();
+    table.admit(At(0), name(1), &[], ()).unwrap();
+    beat(&mut table, 5, 1, Vec::new()).unwrap();
+    assert_eq!(
+        beat(&mut table, 5, 2, Vec::new()).unwrap_err(),
+        TableError::Order { seen: 5, got: 5 }
+    );
+    let twice = vec![part(1, ready()), part(1, PartState::Stopped)];
+    assert_eq!(beat(&mut table, 6, 3, twice).unwrap_err(), TableError::Parts);
+    let many = (0..=PARTS_MAX as u32).map(|n| part(n, ready())).collect();
+    assert_eq!(beat(&mut table, 6, 3, many).unwrap_err(), TableError::Parts);
+}
