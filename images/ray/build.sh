@@ -136,6 +136,7 @@ rm -rf "$root"/var/{lib/apt/lists,cache/apt,log}/* "$root"/etc/resolv.conf
 find "$root" -xdev -perm /6000 -type f -exec chmod a-s {} + # no setuid programs inside
 
 say "importing"
+old=$("$engine" image inspect --format '{{.Id}}' "$IMAGE" 2>/dev/null || true)
 quiet=
 [ "$engine" = podman ] && quiet=--quiet
 tar -C "$root" --numeric-owner -cf - . | "$engine" import ${quiet:+"$quiet"} \
@@ -143,5 +144,7 @@ tar -C "$root" --numeric-owner -cf - . | "$engine" import ${quiet:+"$quiet"} \
   --change 'ENV PATH=/usr/local/bin:/usr/bin:/bin' --change 'ENV LANG=C.UTF-8' \
   --change 'ENV HOME=/home/ray' --change 'WORKDIR /home/ray' \
   - "$IMAGE" >/dev/null
+# The image that had the name before, unless a container still runs on it.
+if [ -n "$old" ]; then "$engine" rmi "$old" >/dev/null 2>&1 || true; fi
 size=$("$engine" image inspect --format '{{.Size}}' "$IMAGE")
 say "$IMAGE: $((size / 1000000)) MB in $((SECONDS - started)) s (recipe $recipe)"

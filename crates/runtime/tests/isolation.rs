@@ -71,6 +71,10 @@ async fn host_echo() -> u16 {
             });
         }
     });
+    for ip in host_addresses() {
+        let own = tokio::net::TcpStream::connect((ip, port)).await;
+        assert!(own.is_ok(), "the host itself does not reach {ip}: {own:?}");
+    }
     port
 }
 
