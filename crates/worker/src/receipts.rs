@@ -59,9 +59,9 @@ mod tests {
         let good = signed_receipt(Wallet([7; 32]), 60);
         let (chain, signer, ours) = (chain(), coordinator_wallet(), Some(good.lease));
         assert_eq!(check(&good, &chain, signer, ours), Ok(()));
-        let more = SignedReceipt { served_s: 61, ..good.clone() };
+        let more = SignedReceipt { served_s: 61, ..good };
         assert_eq!(check(&more, &chain, signer, ours), Err(ReceiptError::Signature));
-        let page = SignedReceipt { page: 1, ..good.clone() };
+        let page = SignedReceipt { page: 1, ..good };
         assert_eq!(check(&page, &chain, signer, ours), Err(ReceiptError::Signature));
         let mut elsewhere = chain;
         elsewhere.genesis.0[0] ^= 1;

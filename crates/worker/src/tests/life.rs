@@ -154,7 +154,7 @@ async fn a_vanished_coordinator_is_found_again_and_containers_stay() {
     let coordinator = coordinator.come_back().await;
     let (mut talk, hello) = coordinator.admit(8).await;
     assert_eq!((hello.last_session, hello.boot), (7, 1));
-    assert_eq!(hello.parts, [before.clone()]);
+    assert_eq!(hello.parts, std::slice::from_ref(&before));
     assert_eq!(talk.until(spec.id, ready).await, before);
     assert_eq!(rig.host.inside.lock().unwrap().starts, 1);
 }
@@ -206,7 +206,7 @@ async fn receipts_are_checked_kept_and_shown() {
     talk.command(CommandBody::StopPart { id: rig.spec(3, 1).id, grace_seconds: 0 }).await;
     running.end(Stop::Now).await.unwrap();
     let store = Store::open(rig.folder.path()).unwrap();
-    assert_eq!(store.receipts(RECEIPTS_SHOWN).unwrap(), [good.clone()]);
+    assert_eq!(store.receipts(RECEIPTS_SHOWN).unwrap(), std::slice::from_ref(&good));
     drop(store);
 
     let _running = rig.start();
@@ -278,7 +278,8 @@ async fn what_the_device_cannot_give_is_rejected_with_a_reason() {
     let (mut talk, _) = coordinator.greet().await;
     talk.say(ToDevice::Welcome(welcome(1, 1))).await;
     assert_eq!(talk.run_part(rig.spec(1, 1), 1).await, Outcome::Accepted);
-    let change: [(&str, fn(&mut ionet_core::PartSpec)); 7] = [
+    type Change = fn(&mut ionet_core::PartSpec);
+    let changes: [(&str, Change); 7] = [
         ("egress", |s| s.egress = Egress::Open),
         ("free here", |s| s.slice.memory_bytes = 2 << 30),
         ("free here", |s| s.slice.cpu_milli = u32::MAX),
@@ -287,7 +288,7 @@ async fn what_the_device_cannot_give_is_rejected_with_a_reason() {
         ("membership", |s| s.membership.members.clear()),
         ("membership", |s| s.role = Role::Worker),
     ];
-    for (why, change) in change {
+    for (why, change) in changes {
         let mut spec = rig.spec(2, 1);
         change(&mut spec);
         match talk.run_part(spec, 2).await {
@@ -300,4 +301,42 @@ async fn what_the_device_cannot_give_is_rejected_with_a_reason() {
     let mut changed = rig.spec(1, 1);
     changed.slice.cpu_milli += 1;
     assert!(matches!(talk.run_part(changed, 1).await, Outcome::Rejected { .. }));
+}
+
+#[tokio::test]
+async fn metrics_tell_what_happened() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (mut rig, coordinator) = Rig::new().await;
+    // A port that was free a moment ago; only this test asks for it.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    rig.config.metrics = Some(address);
+    let _running = rig.start();
+    let (mut talk, _) = coordinator.admit(1).await;
+    talk.run_part(rig.spec(1, 1), 1).await;
+    talk.until(rig.spec(1, 1).id, |s| *s == PartState::Running).await;
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    for line in [
+        "ionet_worker_connected 1",
+        "ionet_worker_sessions_total 1",
+        "ionet_worker_parts{state=\"running\"} 1",
+        "ionet_worker_parts{state=\"ready\"} 0",
+        "ionet_worker_commands_total{outcome=\"accepted\"} 1",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in {text}");
+    }
+}
+
+#[tokio::test]
+async fn two_workers_do_not_share_a_folder() {
+    let (rig, coordinator) = Rig::new().await;
+    let _running = rig.start();
+    let (mut talk, _) = coordinator.admit(1).await;
+    assert!(matches!(rig.start().ended().await, Err(WorkerError::Lock(_))));
+    talk.beat(vec![]).await;
 }

@@ -152,7 +152,7 @@ async fn a_killed_worker_comes_back_to_its_containers() {
     assert!(words.contains("Ray"), "{words}");
 
     // What ends inside is reported with its code and its last words.
-    let (_, _) = shell(&talk, id, "kill -TERM 1").await;
+    let (_, _) = shell(&talk, id, "kill -9 -1").await;
     let ended = talk.until(id, |s| matches!(s, PartState::Exited { .. })).await;
     assert!(matches!(&ended.state, PartState::Exited { code: Some(_), tail } if !tail.is_empty()));
     let stop = CommandBody::StopPart { id, grace_seconds: 1 };
