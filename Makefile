@@ -51,6 +51,13 @@ test: setup lint ## everything that must hold: format, lints, all tests, program
 lint: ## format and clippy, no warnings
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --log-level error check bans licenses sources; \
+	else echo "make: cargo-deny is not here; \`make deny\` installs it and checks"; fi
+
+.PHONY: deny
+deny: ## licences, bans and sources of every dependency (installs cargo-deny)
+	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --log-level error check bans licenses sources
 
 .PHONY: fmt
 fmt: ## format the code

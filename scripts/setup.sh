@@ -61,6 +61,7 @@ want_file ca-certificates /etc/ssl/certs/ca-certificates.crt
 want tar tar
 want build-essential cc make
 want pkg-config pkg-config
+want_file libssl-dev /usr/include/openssl/ssl.h # the chain's secp256r1 precompile
 python3 -m pip --version >/dev/null 2>&1 || need+=(python3-pip)
 
 rust_fits() {
@@ -132,7 +133,8 @@ fi
 if [ -n "$programs" ] && ! command -v sbpf-linker >/dev/null &&
   [ ! -x "${CARGO_HOME:-$HOME/.cargo}/bin/sbpf-linker" ]; then
   say "installing sbpf-linker 0.2.6 (two minutes)"
-  LLVM_SYS_221_PREFIX=/usr/lib/llvm-22 cargo install --quiet --locked sbpf-linker@0.2.6 \
+  LLVM_SYS_221_PREFIX=/usr/lib/llvm-22 RUSTFLAGS='-L native=/usr/lib/llvm-22/lib' \
+    cargo install --quiet --locked sbpf-linker@0.2.6 \
     --no-default-features --features bpf-linker/llvm-22
 fi
 
