@@ -99,7 +99,7 @@ impl Output {
             let _ = writeln!(std::io::stdout(), "{text}");
             return;
         }
-        let red = !std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+        let red = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
             && std::io::stderr().is_terminal();
         let (on, off) = if red { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         let mut text = format!("{on}error{off}: {}", failure.message);

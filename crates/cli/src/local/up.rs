@@ -380,7 +380,7 @@ fn slice(workers: u16) -> Slice {
     let limit = system.cgroup_limits().map_or(u64::MAX, |c| c.total_memory);
     let memory = system.total_memory().min(limit).saturating_sub(HOST_MEMORY_BYTES);
     // Whole mebibytes: the figure is the same at each start.
-    let memory_bytes = memory / u64::from(workers) >> 20 << 20;
+    let memory_bytes = (memory / u64::from(workers)) >> 20 << 20;
     Slice { cpu_milli: milli.max(CPU_MILLI_MIN), memory_bytes, scratch_bytes: SCRATCH_BYTES }
 }
 
