@@ -98,7 +98,10 @@ impl Parts {
 
     /// Refuses new clusters from now on.
     pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        if !self.draining.swap(true, Ordering::Relaxed) {
+            let clusters = self.board.all().len();
+            tracing::info!(clusters, "draining: serving what runs here until it ends");
+        }
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
+use tracing::Instrument;
 
 /// Between two looks at a part that is not ready yet.
 const LOOK_SOON: Duration = Duration::from_millis(500);
@@ -36,11 +37,13 @@ pub(crate) async fn tend(
 ) {
     loop {
         let part = wanted.borrow_and_update().clone();
-        let pursue = Tender { host: &*host, board: &board, part: &part, remakes: 0 };
+        let tender = Tender { host: &*host, board: &board, part: &part, remakes: 0 };
+        let (id, request_id) = (part.spec.id, &part.request_id);
+        let span = tracing::info_span!("part", cluster = %id.cluster, id.generation, request_id);
         tokio::select! {
             biased;
             changed = wanted.changed() => if changed.is_err() { return },
-            () = pursue.pursue() => {
+            () = tender.pursue().instrument(span) => {
                 // As it should be; nothing to do until something else is wanted.
                 if wanted.changed().await.is_err() { return }
             }
@@ -75,7 +78,7 @@ impl Tender<'_> {
         while reason.len() > REASON_BYTES_MAX {
             reason.pop();
         }
-        tracing::warn!(cluster = %self.id().cluster, reason, "part failed");
+        tracing::warn!(reason, "part failed");
         self.report(PartState::Failed { reason }, None);
         Step::Done
     }
@@ -102,7 +105,7 @@ impl Tender<'_> {
     }
 
     async fn engine_away(&self, reason: &str) -> Step {
-        tracing::warn!(cluster = %self.id().cluster, reason, "waiting for the container engine");
+        tracing::warn!(reason, "waiting for the container engine");
         sleep(ENGINE_RETRY).await;
         Step::Again
     }
@@ -112,8 +115,7 @@ impl Tender<'_> {
             match self.host.remove(self.id(), grace_s).await {
                 Ok(()) => return self.report(PartState::Stopped, None),
                 Err(e) => {
-                    let cluster = self.id().cluster;
-                    tracing::warn!(%cluster, error = %e, "the part is not gone yet");
+                    tracing::warn!(error = %e, "the part is not gone yet");
                     sleep(ENGINE_RETRY).await;
                 }
             }
@@ -165,8 +167,7 @@ impl Tender<'_> {
             if network_at.is_none_or(|at| at.elapsed() >= NETWORK_REPEAT) {
                 network_at = Some(Instant::now());
                 if let Err(e) = self.host.set_network(&self.part.spec).await {
-                    let cluster = self.id().cluster;
-                    tracing::warn!(%cluster, error = %e, "the network is not as it should be");
+                    tracing::warn!(error = %e, "the network is not as it should be");
                 }
             }
             match self.host.probe(self.part).await {
