@@ -186,3 +186,59 @@ async fn a_lost_device_is_replaced_by_a_free_one() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_below_its_terms_is_refunded_and_one_closed_on_the_chain_is_wound_up() {
+    let world = World::new().await;
+    let at = world.start().await;
+    let (supplier, device) = world.devices(&at, 1).await.pop().unwrap();
+    let renter = world.wallet(10 * USDC).await;
+
+    // Half of the deposit: the cluster fails and says so, every base unit comes back.
+    let quote = at.control.quote(spec_of(ONE)).await.unwrap();
+    let (lease, counter) = world.next_lease(&renter).await;
+    let mut order = world.order(&quote, counter);
+    order.deposit /= 2;
+    let body = CreateCluster { quote, lease };
+    let cluster = at.control.create(wallet_of(&renter), "half", body).await.unwrap();
+    world.ledger.open_lease(&renter, &order).await.unwrap();
+    let failed = world.cluster_is(&at, cluster.id, StateName::Failed).await;
+    assert!(failed.reason.unwrap().contains("deposit"));
+    world.settled(&at, cluster.id).await;
+    assert_eq!(world.tokens(&renter).await, 10 * USDC);
+
+    // A client that closes with its own wallet and dies before it tells the coordinator.
+    let cluster = world.create(&at, &renter, ONE).await.unwrap();
+    world.cluster_is(&at, cluster.id, StateName::Ready).await;
+    eventually("seconds are served", || async {
+        let served = |d: &crate::device::Disk_| d.receipts.values().map(|r| r.served_s).max();
+        device.with(|disk| served(disk)).filter(|s| *s >= 2)
+    })
+    .await;
+    let address = ionet_ledger::Address::from(cluster.lease.0);
+    let record = world.ledger.lease(&address).await.unwrap().unwrap();
+    let reason = ionet_ledger::interface::account::CloseReason::Renter;
+    world.ledger.close(&renter, &address, &record, 0, reason).await.unwrap();
+    let closed = world.cluster_is(&at, cluster.id, StateName::Closed).await;
+    assert!(closed.reason.unwrap().contains("on the chain"));
+    world.settled(&at, cluster.id).await;
+    assert!(device.running().is_empty());
+    assert!(world.tokens(&supplier).await >= 2 * ASK / 3_600);
+    world.assert_conserved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_device_takes_nothing_new_and_only_its_owner_drains_it() {
+    let world = World::new().await;
+    let at = world.start().await;
+    let (supplier, device) = world.devices(&at, 1).await.pop().unwrap();
+    let stranger = wallet_of(&world.wallet(0).await);
+    let refused = at.control.drain(stranger, device.id, true).await.unwrap_err();
+    assert!(matches!(refused, ControlError::Forbidden(_)), "{refused:?}");
+    let drained = at.control.drain(wallet_of(&supplier), device.id, true).await.unwrap();
+    assert_eq!(drained.state, DeviceStateName::Draining);
+    let none = at.control.quote(spec_of(ONE)).await.unwrap_err();
+    assert!(none.to_string().contains("draining"), "{none}");
+    at.control.drain(wallet_of(&supplier), device.id, false).await.unwrap();
+    at.control.quote(spec_of(ONE)).await.unwrap();
+}
