@@ -109,6 +109,10 @@ impl CreateArgs {
         let (Some(devices), Some(chip)) = (self.devices, self.chip) else {
             return Err(Failure::usage("--devices and --chip are missing"));
         };
+        if self.vouch == Vouch::Session {
+            return Err(Failure::usage("this client does not vouch for served time by itself yet")
+                .hint("leave --vouch out: with `either` your wallet may vouch too"));
+        }
         let max = self.max_rate.as_deref().map(|t| amount(self.asset, t)).transpose()?;
         let spec = ClusterSpec {
             kind: Default::default(),

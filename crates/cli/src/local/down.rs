@@ -113,6 +113,7 @@ async fn purge(context: &Context, network: &LocalNetwork, args: &DownArgs) -> Re
     if network.made_image {
         image::remove(network).await;
     }
+    drop_rules().await;
     if let Some(link) = &network.link {
         install::unlink(link);
     }
@@ -130,6 +131,20 @@ async fn purge(context: &Context, network: &LocalNetwork, args: &DownArgs) -> Re
         let _ = std::fs::remove_dir(home.path());
     }
     Ok(())
+}
+
+/// Removes the mesh's firewall rules, unless another network of this machine still uses them.
+async fn drop_rules() {
+    let nft = |args: &'static [&'static str]| async move {
+        let mut command = tokio::process::Command::new("nft");
+        command.args(args).stdin(std::process::Stdio::null());
+        // Without nft or without the table there is nothing to remove.
+        command.output().await.ok().filter(|done| done.status.success())
+    };
+    let Some(set) = nft(&["list", "set", "inet", "ionet", "clusters"]).await else { return };
+    if !String::from_utf8_lossy(&set.stdout).contains("elements") {
+        nft(&["delete", "table", "inet", "ionet"]).await;
+    }
 }
 
 fn remove_folder(path: &Path) -> Result<()> {

@@ -50,8 +50,12 @@ pub(crate) async fn build(network: &LocalNetwork) -> Result<()> {
         .hint(format!("see {}; then `ionet up` again", log.display())))
 }
 
-/// Removes the image.
+/// Where the script keeps what it needs while it builds.
+const CACHE: &str = "/var/cache/ionet";
+
+/// Removes the image, and what its making left.
 pub(crate) async fn remove(network: &LocalNetwork) {
+    let _ = std::fs::remove_dir_all(CACHE);
     let mut command = engine(network);
     command.args(["image", "rm", "--force", RAY_IMAGE]).stdin(Stdio::null());
     // Not there is what we want.
