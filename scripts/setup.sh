@@ -55,7 +55,9 @@ want_file aardvark-dns /usr/lib/podman/aardvark-dns /usr/libexec/podman/aardvark
 want uidmap newuidmap
 want iproute2 ip
 want nftables nft
+want iptables iptables # netavark calls it for every bridge
 want mmdebstrap mmdebstrap
+want_file debian-archive-keyring /usr/share/keyrings/debian-archive-keyring.gpg
 want python3 python3
 want_file ca-certificates /etc/ssl/certs/ca-certificates.crt
 want tar tar

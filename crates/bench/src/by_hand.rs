@@ -50,6 +50,8 @@ fn run(image: &str, slice: &Slice, i: usize) -> Vec<String> {
 
 /// Starts `nodes` containers and returns the seconds until Ray counts every node as alive.
 pub(crate) async fn start(image: &str, slice: &Slice, nodes: usize) -> anyhow::Result<f64> {
+    // Another crate turns on reqwest's TLS without choosing who does the cryptography.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     clean(nodes).await;
     let started = Instant::now();
     let network = format!("network create --disable-dns --subnet 10.213.77.0/24 {NETWORK}");
