@@ -1,5 +1,6 @@
 //! Figures for Prometheus.
 
+use ionet_core::Asset;
 use ionet_network::{Event, Facts};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ pub(crate) struct Metrics {
     clusters: IntGaugeVec,
     devices: IntGaugeVec,
     sessions: IntGauge,
-    refunded: IntCounter,
+    refunded: IntCounterVec,
     attestations: IntCounter,
     payouts: IntCounter,
 }
@@ -48,6 +49,9 @@ impl Metrics {
         let steps = IntCounterVec::new(steps, &["kind", "outcome"])?;
         registry.register(Box::new(steps.clone()))?;
         registry.register(Box::new(heartbeats.clone()))?;
+        let refunded = Opts::new(name("refunded_base_units_total"), "Refunded by settled leases");
+        let refunded = IntCounterVec::new(refunded, &["asset"])?;
+        registry.register(Box::new(refunded.clone()))?;
         Ok(Self {
             plans: counter("plans_total", "Plans made")?,
             steps,
@@ -57,16 +61,19 @@ impl Metrics {
             clusters: gauges("clusters", "Clusters by state")?,
             devices: gauges("devices", "Devices by state")?,
             sessions: gauge("sessions", "Devices that are connected")?,
-            refunded: counter("refunded_base_units_total", "Refunded by finalized leases")?,
+            refunded,
             attestations: counter("attestations_total", "Lines vouched for on the chain")?,
             payouts: counter("payouts_total", "Lines paid out")?,
         })
     }
 
-    /// Counts what an event moved.
-    pub(crate) fn saw(&self, event: &Event) {
+    /// Counts what an event moved, in the asset of its cluster.
+    pub(crate) fn saw(&self, event: &Event, asset: Option<Asset>) {
         match event {
-            Event::LeaseFinalized { refunded, .. } => self.refunded.inc_by(refunded.0),
+            Event::LeaseFinalized { refunded, .. } => {
+                let asset = asset.map_or_else(String::new, |a| a.to_string().to_lowercase());
+                self.refunded.with_label_values(&[&asset]).inc_by(refunded.0);
+            }
             Event::Attested { lines, .. } => self.attestations.inc_by(lines.len() as u64),
             Event::Withdrawn { lines, .. } => self.payouts.inc_by(lines.len() as u64),
             _ => (),

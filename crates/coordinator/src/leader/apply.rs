@@ -158,7 +158,11 @@ impl Leader {
         }
         let (timelines, facts) = (&mut self.timelines, &self.facts);
         super::publish::note(timelines, facts, at, self.seq, event, request_id);
-        self.metrics.saw(event);
+        let asset = match event.subject() {
+            Subject::Cluster(id) => self.facts.clusters.get(&id).map(|c| c.quote.asset),
+            Subject::Device(_) => None,
+        };
+        self.metrics.saw(event, asset);
     }
 
     /// Devices whose state an event about a cluster may change.
