@@ -5,7 +5,8 @@ use crate::{DeviceAt, Key, LeaseAt, Market, Terms, Wallet, machine};
 use ionet_market_interface::account::{CloseReason, Settings};
 use ionet_market_interface::build::{self, Ix, OpenLeaseAccounts};
 use ionet_market_interface::instruction::{
-    Bind, BindLine, InitConfig, Offer, OpenLease, RegisterDevice, Served, SetConfig, UpdateDevice,
+    Bind, BindLine, ClaimReceipt, InitConfig, Offer, OpenLease, RegisterDevice, Served, SetConfig,
+    UpdateDevice,
 };
 use ionet_market_interface::limits::LINES_PER_PAGE;
 use ionet_market_interface::{
@@ -209,6 +210,12 @@ impl Market {
         build::attest(who.at(), lease.lease, lease.page(page), 0, &served)
     }
 
+    /// `claim_receipt`; the signed receipt stands right before it.
+    pub fn claim_ix(&self, lease: &LeaseAt, page: u16, index: u8, served_s: u64) -> Ix {
+        let args = ClaimReceipt { index, served: Seconds(served_s) };
+        build::claim_receipt(lease.lease, lease.page(page), config_at(), &args)
+    }
+
     /// `withdraw`; each index with where it is paid to.
     pub fn withdraw_ix(&self, lease: &LeaseAt, page: u16, lines: &[(u8, Key)]) -> Ix {
         let (indexes, to): (Vec<u8>, Vec<Key>) = lines.iter().copied().unzip();
@@ -254,4 +261,9 @@ impl Market {
 
 fn split(lines: &[(u8, &DeviceAt)]) -> (Vec<u8>, Vec<Key>) {
     lines.iter().map(|(index, device)| (*index, device.record)).unzip()
+}
+
+/// `top_up` from any account that `authority` may spend from.
+pub fn build_top_up(authority: &Key, source: &Key, lease: &LeaseAt, amount: u64) -> Ix {
+    build::top_up(*authority, *source, lease.lease, lease.vault, BaseUnits(amount))
 }

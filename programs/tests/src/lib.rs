@@ -16,6 +16,7 @@ mod tamper;
 mod token;
 
 pub use books::{Books, books};
+pub use instructions::build_top_up;
 pub use machine::{Features, Refusal, SO};
 pub use market::{GENESIS, Market, Wallet};
 pub use scene::{DeviceAt, LeaseAt, Running, Terms};

@@ -1,1 +1,115 @@
-//! soon
+//! `init_config`, `set_config`, `apply_config`.
+
+use ionet_program_tests::interface::account::Settings;
+use ionet_program_tests::interface::limits::FEE_BPS_MAX;
+use ionet_program_tests::interface::{Bps, MarketError};
+use ionet_program_tests::{Features, Market, Tamper};
+
+#[test]
+fn only_the_upgrade_authority_makes_it_and_once() {
+    let mut market = Market::bare(Features::from_env());
+    let authority = market.authority.insecure_clone();
+    let good = market.init_config_ix(&market.settings());
+    let stranger = market.wallet(0);
+    let (program, data) = (good.accounts[3].address, good.accounts[4].address);
+    let fake = market.copy_of(&data, stranger.at());
+    let by_stranger = good.clone().swap(1, stranger.at());
+    market.refused(by_stranger, &[&stranger.key], MarketError::NotUpgradeAuthority);
+    market.refused(good.clone().unsigned(1), &[], MarketError::MissingSigner);
+    for (ix, why) in [
+        (good.clone().swap(4, fake), MarketError::WrongOwner),
+        (good.clone().swap(4, program), MarketError::WrongAddress),
+        (good.clone().swap(3, data), MarketError::WrongAddress),
+        (good.clone().swap(2, market.stranger.at()), MarketError::WrongAddress),
+        (good.clone().cut(5), MarketError::NotEnoughAccounts),
+    ] {
+        market.refused(ix, &[&authority], why);
+    }
+    market.ok(good.clone(), &[&authority]);
+    market.refused(good, &[&authority], MarketError::AlreadyExists);
+}
+
+#[test]
+fn settings_stay_within_the_programs_limits() {
+    let mut market = Market::new();
+    let good = market.settings();
+    let admin = market.admin.key.insecure_clone();
+    let [usdc, _] = market.mints;
+    for settings in [
+        Settings { fee_bps: Bps(FEE_BPS_MAX + 1), ..good },
+        Settings { fee_bps: Bps(u16::MAX), ..good },
+        Settings { claim_window_s: 0, ..good },
+        Settings { claim_window_s: 30 * 86_400 + 1, ..good },
+        Settings { grace_s: 0, ..good },
+        Settings { grace_s: 86_401, ..good },
+        Settings { payout_cooldown_s: 0, ..good },
+        Settings { config_cooldown_s: 0, ..good },
+        Settings { config_cooldown_s: u32::MAX, ..good },
+        Settings { admin: [0; 32], ..good },
+        Settings { fee_owner: [0; 32], ..good },
+        Settings { mints: [usdc, usdc], ..good },
+        Settings { mints: [[7; 32], good.mints[1]], ..good },
+        Settings { mints: [good.mints[1], good.mints[0]], ..good },
+        Settings { mints: [usdc, [0; 32]], ..good },
+        Settings { reserved: [1; 6], ..good },
+    ] {
+        market.refused(market.set_config_ix(&settings), &[&admin], MarketError::BadSetting);
+    }
+}
+
+#[test]
+fn a_change_waits_for_the_cool_down_in_force() {
+    let mut market = Market::new();
+    let admin = market.admin.key.insecure_clone();
+    let next = Settings {
+        fee_bps: Bps(FEE_BPS_MAX),
+        config_cooldown_s: 1,
+        admin: market.stranger.at(),
+        ..market.settings()
+    };
+    market.refused(market.apply_config_ix(), &[], MarketError::NothingPending);
+    market.ok(market.set_config_ix(&next), &[&admin]);
+    market.pass(7_199);
+    market.refused(market.apply_config_ix(), &[], MarketError::CooldownRunning);
+    // A second proposal waits in full.
+    market.ok(market.set_config_ix(&next), &[&admin]);
+    market.pass(7_199);
+    market.refused(market.apply_config_ix(), &[], MarketError::CooldownRunning);
+    assert_eq!(market.config().now, market.settings());
+    market.pass(1);
+    market.ok(market.apply_config_ix(), &[]);
+    assert_eq!(market.config().now, next);
+    market.refused(market.apply_config_ix(), &[], MarketError::NothingPending);
+    market.refused(market.set_config_ix(&next), &[&admin], MarketError::NotAdmin);
+}
+
+#[test]
+fn only_the_admin_proposes() {
+    let mut market = Market::new();
+    let good = market.set_config_ix(&market.settings());
+    let (authority, admin) = (market.authority.insecure_clone(), market.admin.key.insecure_clone());
+    let stranger = market.wallet(0);
+    let by_stranger = good.clone().swap(0, stranger.at());
+    market.refused(by_stranger, &[&stranger.key], MarketError::NotAdmin);
+    let by_authority = good.clone().swap(0, solana_signer::Signer::pubkey(&authority).to_bytes());
+    market.refused(by_authority, &[&authority], MarketError::NotAdmin);
+    market.refused(good.clone().unsigned(0), &[], MarketError::MissingSigner);
+    let fake = market.copy_of(&good.accounts[1].address, stranger.at());
+    market.refused(good.clone().swap(1, fake), &[&admin], MarketError::WrongOwner);
+    market.refused(good.readonly(1), &[&admin], MarketError::NotWritable);
+}
+
+#[test]
+fn an_open_lease_keeps_its_fee() {
+    let mut market = Market::new();
+    let running = market.running(|_| {});
+    let admin = market.admin.key.insecure_clone();
+    let next = Settings { fee_bps: Bps(FEE_BPS_MAX), ..market.settings() };
+    market.ok(market.set_config_ix(&next), &[&admin]);
+    market.pass(7_200);
+    market.ok(market.apply_config_ix(), &[]);
+    assert_eq!(market.lease(&running.lease.lease).fee_bps, Bps(200));
+    let renter = market.wallet(100_000_000);
+    let later = market.open(&renter, 0, &market.terms());
+    assert_eq!(market.lease(&later.lease).fee_bps, Bps(FEE_BPS_MAX));
+}
