@@ -287,9 +287,10 @@ pub(crate) async fn enrol_here(
     let key = DeviceKey::load_or_create(folder).or_internal("device key")?;
     let chain = chain_of(ledger).await?;
     let now = now_unix();
-    let registered = ledger.device(&key.id().0).await?.is_some();
+    let wanted = [Rate(asks.usdc), Rate(asks.io)];
+    let as_wanted = ledger.device(&key.id().0).await?.is_some_and(|d| d.asks == wanted);
     if let Ok(kept) = enrol::load(folder, &key)
-        && registered
+        && as_wanted
         && kept.verify(&chain, key.id(), now).is_ok()
     {
         return Ok(key.id());

@@ -27,12 +27,12 @@ pub(crate) struct UpArgs {
     /// How many workers, each a device of its own [default: 4, or as many as there are]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: Option<u16>,
-    /// What each worker asks per hour, in USDC and IO
-    #[arg(long, default_value = "0.05", value_name = "AMOUNT")]
-    pub(crate) ask: String,
-    /// What workloads may reach outside: none, mirrors, open
-    #[arg(long, default_value = "none")]
-    pub(crate) egress: ionet_core::Egress,
+    /// What each worker asks per hour, in USDC and IO [default: 0.05, or as it is]
+    #[arg(long, value_name = "AMOUNT")]
+    pub(crate) ask: Option<String>,
+    /// What workloads may reach outside: none, mirrors, open [default: none, or as it is]
+    #[arg(long)]
+    pub(crate) egress: Option<ionet_core::Egress>,
     /// Do not build the Ray image (clusters cannot start without it)
     #[arg(long)]
     pub(crate) no_image: bool,

@@ -94,12 +94,14 @@ async fn prepare(context: &Context, args: &UpArgs) -> Result<LocalNetwork> {
         return Err(Failure::refused("this machine cannot run ionet yet")
             .hint("do what stands behind the arrows above, or say --force"));
     }
-    amount(Asset::Usdc, &args.ask)?;
+    if let Some(ask) = &args.ask {
+        amount(Asset::Usdc, ask)?;
+    }
     let mut network = found.unwrap_or_else(|| LocalNetwork::new(home, workers));
     let grew = workers > network.workers;
     network.workers = workers;
-    network.ask.clone_from(&args.ask);
-    network.egress = args.egress;
+    network.ask = args.ask.clone().unwrap_or(network.ask);
+    network.egress = args.egress.unwrap_or(network.egress);
     for folder in ["keys", "suppliers", "chain", "coordinator", "workers", "logs", "run"] {
         let path = network.folder().join(folder);
         match folder {
