@@ -5,7 +5,8 @@
 //! within Solana's limits, which the machine used here does not check by itself.
 //!
 //! `IONET_FEATURES=all` runs every test with all of Solana's features on; unset, with those
-//! of its main network. `IONET_FUZZ_STEPS` and `IONET_FUZZ_SEED` steer `random_histories`.
+//! of its main network. `IONET_MARKET_SO` names other bytecode than the committed one.
+//! `IONET_FUZZ_STEPS` and `IONET_FUZZ_SEED` steer `random_histories`.
 
 mod books;
 mod instructions;
@@ -17,7 +18,7 @@ mod token;
 
 pub use books::{Books, books};
 pub use instructions::build_top_up;
-pub use machine::{Features, Refusal, SO};
+pub use machine::{Features, Refusal, bytecode};
 pub use market::{GENESIS, Market, Wallet};
 pub use scene::{DeviceAt, LeaseAt, Running, Terms};
 pub use tamper::Tamper;

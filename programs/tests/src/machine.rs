@@ -15,7 +15,7 @@ use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 
 /// The committed bytecode.
-pub const SO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../market/market.so");
+const SO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../market/market.so");
 
 /// Which of Solana's features are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,12 @@ pub enum Refusal {
     Other(TransactionError),
 }
 
+/// The bytecode under test: the committed file, or the one that `IONET_MARKET_SO` names.
+pub fn bytecode() -> Vec<u8> {
+    let file = std::env::var("IONET_MARKET_SO").unwrap_or_else(|_| SO.to_owned());
+    std::fs::read(&file).unwrap_or_else(|why| panic!("{file}: {why}"))
+}
+
 /// A machine with the program loaded, upgradeable by `authority`.
 pub(crate) fn start(features: Features, authority: &Key) -> LiteSVM {
     let mut set = LiteSVM::mainnet_feature_set();
@@ -66,7 +72,7 @@ pub(crate) fn start(features: Features, authority: &Key) -> LiteSVM {
         .with_blockhash_check(true)
         .with_precompiles()
         .with_log_bytes_limit(Some(0));
-    let elf = std::fs::read(SO).expect("programs/market/market.so");
+    let elf = bytecode();
     svm.add_program(Address::from(PROGRAM_ID), &elf).expect("the program loads");
     let at = Address::from(program_data());
     let mut record = svm.get_account(&at).expect("the loader's record of the program");

@@ -167,7 +167,7 @@ fn accounts_of_another_kind_or_lease_are_refused() {
         (good.clone().readonly(2), MarketError::NotWritable),
         (good.clone().readonly(3), MarketError::NotWritable),
         (good.clone().readonly(5), MarketError::NotWritable),
-        (good.clone().cut(5), MarketError::NotEnoughAccounts),
+        (good.cut(5), MarketError::NotEnoughAccounts),
     ];
     for (at, (ix, why)) in cases.into_iter().enumerate() {
         eprintln!("case {at}");

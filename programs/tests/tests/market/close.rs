@@ -110,7 +110,7 @@ fn the_refund_goes_to_the_renter_alone() {
         eprintln!("case {at}");
         market.refused(ix, &[&renter.key], why);
     }
-    market.refused(good.clone().unsigned(0), &[], MarketError::MissingSigner);
+    market.refused(good.unsigned(0), &[], MarketError::MissingSigner);
     market.refused(market.refund_ix(&lease), &[], MarketError::LeaseNotClosed);
     // By the coordinator's key too, the money goes home and nowhere else.
     let key = market.coordinator_key();

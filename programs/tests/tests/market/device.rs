@@ -65,7 +65,7 @@ fn without_exactly_that_statement_nobody_enrols_it() {
     let mismatch = Err(Refusal::Market(MarketError::StatementMismatch));
     let missing = Err(Refusal::Market(MarketError::StatementMissing));
     for (at, (before, why)) in [
-        (vec![], missing.clone()),
+        (vec![], missing),
         (vec![other_chain], mismatch.clone()),
         (vec![other_program], mismatch.clone()),
         (vec![by_thief], mismatch.clone()),
@@ -81,8 +81,11 @@ fn without_exactly_that_statement_nobody_enrols_it() {
     // Two signatures of which the second is not there: the precompile itself refuses.
     assert!(register(&mut market, &[two], &supplier, &it, UNTIL).is_err());
     // The statement names another wallet, another time, or does not stand right before.
-    assert_eq!(register(&mut market, &[good.clone()], &thief, &it, UNTIL), mismatch);
-    assert_eq!(register(&mut market, &[good.clone()], &supplier, &it, UNTIL + 1), mismatch);
+    assert_eq!(register(&mut market, std::slice::from_ref(&good), &thief, &it, UNTIL), mismatch);
+    assert_eq!(
+        register(&mut market, std::slice::from_ref(&good), &supplier, &it, UNTIL + 1),
+        mismatch
+    );
     assert!(register(&mut market, &[good.clone(), noise], &supplier, &it, UNTIL).is_err());
     assert_ne!(him, me);
     register(&mut market, &[good], &supplier, &it, UNTIL).unwrap();

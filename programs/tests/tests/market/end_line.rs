@@ -61,7 +61,7 @@ fn nobody_else_ends_it() {
     ] {
         market.refused(ix, &[renter], why);
     }
-    market.refused(good.clone().unsigned(0), &[], MarketError::MissingSigner);
+    market.refused(good.unsigned(0), &[], MarketError::MissingSigner);
     let twice = market.end_ix(
         &running.renter,
         &running.lease,

@@ -1,9 +1,11 @@
 //! Random people do random things at random times; the books must balance after every step.
 
-use ionet_program_tests::interface::Rate;
 use ionet_program_tests::interface::account::{CloseReason, LeaseState, SessionRights, Vouch};
+use ionet_program_tests::interface::statement::Receipt;
+use ionet_program_tests::interface::{PROGRAM_ID, Rate};
 use ionet_program_tests::{
-    Books, DeviceAt, Features, Key, LeaseAt, Market, Refusal, USDC, Wallet, books, transfer,
+    Books, DeviceAt, Features, GENESIS, Key, LeaseAt, Market, Refusal, USDC, Wallet, books,
+    transfer,
 };
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -11,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use solana_keypair::Keypair;
 
 /// Steps in a default run: seconds, and enough that each instruction succeeds many times.
-const STEPS: usize = 4_000;
+const STEPS: usize = 12_000;
 /// Steps of one history, so that an early slip does not shadow the rest.
 const HISTORY: usize = 500;
 
@@ -37,7 +39,7 @@ impl History {
         let session = market.wallet(50 * USDC);
         let mut devices = Vec::new();
         for owner in [0usize, 0, 1, 1, 2] {
-            let units = rng.random_range(1..=4);
+            let units = rng.random_range(4..=20);
             let ask = *[1, 7, 3_600, 999_983, USDC].choose(&mut rng).unwrap();
             devices.push((owner, market.register(&suppliers[owner], units, ask)));
         }
@@ -52,13 +54,14 @@ impl History {
             12..15 => self.open(),
             15..34 => self.bind(),
             34..46 => self.start(),
-            46..62 => self.attest(),
+            46..58 => self.attest(),
+            58..62 => self.claim(),
             62..72 => self.withdraw(),
             72..79 => self.end(),
-            79..83 => self.reject(),
-            83..86 => self.top_up(),
-            86..89 => self.close(),
-            89..94 => self.settle(),
+            79..84 => self.reject(),
+            84..86 => self.top_up(),
+            86..88 => self.close(),
+            88..94 => self.settle(),
             94..96 => self.reclaim(),
             96..98 => self.device(),
             _ => self.gift(),
@@ -92,8 +95,18 @@ impl History {
         Wallet { key: key.insecure_clone(), tokens: [[0; 32]; 2] }
     }
 
+    /// One of the open leases, or now and then any of the latest.
     fn pick(&mut self) -> Option<usize> {
-        let open: Vec<usize> = (0..self.leases.len()).rev().take(4).collect();
+        let any = self.rng.random_range(0..4) == 0;
+        let is_open = |at: &LeaseAt| {
+            let account = self.market.account(&at.lease);
+            account.is_some() && self.market.lease(&at.lease).state == LeaseState::Open
+        };
+        let open: Vec<usize> = (0..self.leases.len())
+            .rev()
+            .take(8)
+            .filter(|index| any || is_open(&self.leases[*index].1))
+            .collect();
         open.choose(&mut self.rng).copied()
     }
 
@@ -145,10 +158,10 @@ impl History {
         let rng = &mut self.rng;
         terms.mint_index = rng.random_range(0..2);
         terms.deposit = *[1_000, 50_001, USDC, 20 * USDC, 50 * USDC].choose(rng).unwrap();
-        terms.slots_max = rng.random_range(1..6);
-        terms.rate_per_slot_max = *[3_600, 3 * USDC, 5 * USDC].choose(rng).unwrap();
-        terms.rate_total_max = terms.rate_per_slot_max * rng.random_range(1..4);
-        terms.expires_at = self.market.now() + rng.random_range(500..200_000);
+        terms.slots_max = rng.random_range(2..40);
+        terms.rate_per_slot_max = *[30_000, 3 * USDC, 5 * USDC].choose(rng).unwrap();
+        terms.rate_total_max = terms.rate_per_slot_max * rng.random_range(1..9);
+        terms.expires_at = self.market.now() + rng.random_range(5_000..400_000);
         terms.accept_s = *[0, 60, 120].choose(rng).unwrap();
         terms.vouch = *Vouch::ALL.choose(rng).unwrap();
         terms.session = self.session.at();
@@ -223,6 +236,25 @@ impl History {
         }
         let ix = self.market.attest_ix(&Self::as_wallet(&actor), &at, page, &served);
         self.run("attest", ix, &actor);
+    }
+
+    /// A receipt that the coordinator signed, whoever carries it.
+    fn claim(&mut self) {
+        let Some(lease) = self.pick() else { return };
+        let (page, at) = (self.page(), self.leases[lease].1);
+        let picked = self.lines(lease, page);
+        let Some((index, ..)) = picked.first().copied() else { return };
+        let record = self.market.lease(&at.lease);
+        let v = record.v_at(ionet_program_tests::interface::Timestamp(self.market.now()));
+        let line = self.market.line(&at, page, index);
+        let served_s = line.served_max(v).0 + u64::from(self.rng.random_range(0..5) == 0);
+        let generation = line.generation;
+        let receipt = Receipt { lease: at.lease, page, index, generation, served_s };
+        let text = receipt.signing_bytes(&GENESIS, &PROGRAM_ID);
+        let signed = self.market.signed_ix(&self.market.coordinator.key, &text);
+        let claim = self.market.wrap(&self.market.claim_ix(&at, page, index, served_s));
+        let result = self.market.send(&[signed, claim], &[]);
+        self.note("claim_receipt", &result);
     }
 
     fn withdraw(&mut self) {
@@ -366,8 +398,8 @@ impl History {
             }
             return;
         }
-        let mut offer = self.market.offer(supplier, self.rng.random_range(0..5), 1);
-        offer.asks = [Rate(*[0, 5, 1_000, USDC].choose(&mut self.rng).unwrap()); 2];
+        let mut offer = self.market.offer(supplier, self.rng.random_range(0..25), 1);
+        offer.asks = [Rate(*[0, 5, 1_000, 3_600, USDC].choose(&mut self.rng).unwrap()); 2];
         offer.payout_owner = self.suppliers.choose(&mut self.rng).unwrap().at();
         let ix = self.market.update_ix(supplier, &device, offer);
         self.run("update_device", ix, &key);
@@ -420,6 +452,7 @@ fn tokens_are_conserved_and_claims_are_covered() {
         for what in [
             "attest",
             "bind",
+            "claim_receipt",
             "close",
             "end_line",
             "finalize",

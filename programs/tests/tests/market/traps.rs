@@ -291,7 +291,7 @@ fn hostile_data_is_refused_by_every_instruction() {
 
 #[test]
 fn the_bytecode_is_of_a_version_that_solana_still_takes() {
-    let elf = std::fs::read(ionet_program_tests::SO).unwrap();
+    let elf = ionet_program_tests::bytecode();
     assert_eq!(&elf[..4], b"\x7fELF");
     let flags = u32::from_le_bytes(elf[48..52].try_into().unwrap());
     assert_eq!(flags, 3, "SBPF version 3: older ones can soon not be deployed");
