@@ -20,7 +20,7 @@ pub mod log;
 pub mod market;
 mod metrics;
 mod present;
-pub mod seal;
+mod seal;
 pub mod sessions;
 
 pub use clock::{Clock, NowMs};

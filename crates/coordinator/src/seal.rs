@@ -16,17 +16,17 @@ const DOMAIN: &[u8] = b"ionet:quote:v1\0";
 const SEAL_BYTES_MAX: usize = 4 * 1024;
 
 /// Who seals, for which market.
-pub struct SealKey<'a> {
+pub(crate) struct SealKey<'a> {
     /// The coordinator's on-chain key.
-    pub key: &'a KeypairFile,
+    pub(crate) key: &'a KeypairFile,
     /// The market.
-    pub chain: ChainRef,
+    pub(crate) chain: ChainRef,
 }
 
 /// The quote is not ours, or was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the quote was not made by this coordinator, or was changed; ask for a new one")]
-pub struct SealError;
+pub(crate) struct SealError;
 
 fn message(chain: &ChainRef, quote: &Quote, terms: &[u8]) -> Vec<u8> {
     let plain = Quote { seal: String::new(), ..quote.clone() };
@@ -37,7 +37,7 @@ fn message(chain: &ChainRef, quote: &Quote, terms: &[u8]) -> Vec<u8> {
 }
 
 /// The seal of a quote.
-pub fn seal(by: &SealKey<'_>, quote: &Quote, terms: &QuoteTerms) -> String {
+pub(crate) fn seal(by: &SealKey<'_>, quote: &Quote, terms: &QuoteTerms) -> String {
     let terms = serde_json::to_vec(terms).expect("terms have no map with odd keys");
     let signature = by.key.sign_now(&message(&by.chain, quote, &terms));
     let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -45,7 +45,7 @@ pub fn seal(by: &SealKey<'_>, quote: &Quote, terms: &QuoteTerms) -> String {
 }
 
 /// The core's terms of a sealed quote.
-pub fn open(by: &SealKey<'_>, quote: &Quote) -> Result<QuoteTerms, SealError> {
+pub(crate) fn open(by: &SealKey<'_>, quote: &Quote) -> Result<QuoteTerms, SealError> {
     if quote.seal.len() > SEAL_BYTES_MAX {
         return Err(SealError);
     }
