@@ -1,7 +1,8 @@
 //! `start`.
 
 use ionet_program_tests::interface::account::LineState;
-use ionet_program_tests::interface::{MarketError, Seconds};
+use ionet_program_tests::interface::limits::MINT_IO;
+use ionet_program_tests::interface::{MarketError, Seconds, Timestamp};
 use ionet_program_tests::{Market, Tamper, Terms, USDC};
 
 #[test]
@@ -58,39 +59,34 @@ fn nothing_starts_without_money_or_time() {
     let (lease, key) = (running.lease, market.coordinator_key());
     market.bind(&lease, 0, &[(&running.device, 1, USDC)]);
     let ix = market.start_ix(&market.coordinator, &lease, 0, &[1]);
-    // 999 base units last three seconds at 283.3 a second, rounded up to 850 committed: 149 left
-    // start another line, but a deposit that is used up starts none.
+    // 999 base units pay for three seconds, which leaves 149: another line may start, but with
+    // two lines that is not enough for one more second.
     market.pass(1_000);
     market.ok(ix, &[&key]);
-    assert_eq!(
-        market.lease(&lease.lease).v_at(ionet_program_tests::interface::Timestamp(i64::MAX)),
-        Seconds(3)
-    );
+    let v = market.lease(&lease.lease).v_at(Timestamp(market.now() + 500));
+    assert_eq!(v, Seconds(3));
+    // A line that was bound in time does not start after the end either.
+    market.bind(&lease, 0, &[(&running.device, 1, USDC)]);
     market.pass(86_400);
-    market.bind_after_expiry(&lease, &running.device);
+    let ix = market.start_ix(&market.coordinator, &lease, 0, &[2]);
+    market.refused(ix, &[&key], MarketError::LeaseExpired);
 }
 
-trait AfterExpiry {
-    fn bind_after_expiry(
-        &mut self,
-        lease: &ionet_program_tests::LeaseAt,
-        device: &ionet_program_tests::DeviceAt,
-    );
-}
-
-impl AfterExpiry for Market {
-    /// A line that was bound in time does not start after the end either.
-    fn bind_after_expiry(
-        &mut self,
-        lease: &ionet_program_tests::LeaseAt,
-        device: &ionet_program_tests::DeviceAt,
-    ) {
-        let end = self.now();
-        self.set_time(end - 86_400);
-        self.bind(lease, 0, &[(device, 1, USDC)]);
-        self.set_time(end);
-        let ix = self.start_ix(&self.coordinator, lease, 0, &[2]);
-        let key = self.coordinator_key();
-        self.refused(ix, &[&key], MarketError::LeaseExpired);
-    }
+#[test]
+fn a_deposit_that_is_used_up_starts_nothing() {
+    let mut market = Market::new();
+    // A base unit a second, and one for each start.
+    let (supplier, renter) = (market.wallet(0), market.wallet(USDC));
+    let device = market.register(&supplier, 4, 3_600);
+    let terms = Terms { deposit: 11, mint_index: MINT_IO, ..market.terms() };
+    let lease = market.open(&renter, 0, &terms);
+    market.bind(&lease, 0, &[(&device, 1, 3_600), (&device, 1, 3_600)]);
+    market.start(&lease, 0, &[0]);
+    market.pass(10);
+    let (ix, key) =
+        (market.start_ix(&market.coordinator, &lease, 0, &[1]), market.coordinator_key());
+    market.refused(ix.clone(), &[&key], MarketError::DepositExhausted);
+    let more = market.top_up_ix(&renter, MINT_IO, &lease, 2);
+    market.ok(more, &[&renter.key]);
+    market.ok(ix, &[&key]);
 }
