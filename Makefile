@@ -65,8 +65,8 @@ fmt: ## format the code
 
 .PHONY: bench
 bench: setup ## measure, and write docs/benchmarks.md anew
-	$(CARGO) build --release --locked -p ionet-cli
-	$(CARGO) run --release --locked -p xtask -- bench
+	$(CARGO) build --release --locked -p ionet-cli -p ionet-bench -p ionet-program-tests
+	target/release/ionet-bench
 
 .PHONY: programs
 programs: ## compile the on-chain programs (needs scripts/setup.sh --programs)

@@ -3,14 +3,18 @@
 
 use crate::by_hand;
 use crate::stats::{median, seconds};
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use ionet_core::{RAY_IMAGE, Slice};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 use tokio::process::Command;
 
 const NODES: usize = 3;
+const WORKERS: usize = 4;
+const LOOK: Duration = Duration::from_millis(500);
+const LOOKS_MAX: usize = 120;
 
 struct Network<'a> {
     ionet: &'a Path,
@@ -32,8 +36,22 @@ impl Network<'_> {
         Ok(said)
     }
 
+    /// Waits until every device is idle: one may dial again after a bridge went away.
+    async fn idle(&self) -> anyhow::Result<()> {
+        for _ in 0..LOOKS_MAX {
+            let devices: Value = serde_json::from_str(&self.ionet(&["device", "list"]).await?)?;
+            let devices = devices.as_array().context("a list of devices")?;
+            if devices.iter().filter(|d| d["state"] == "idle").count() == WORKERS {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        bail!("the devices are not idle");
+    }
+
     /// Seconds from the renter's request, just before the wallet signs, to every node alive.
     async fn start(&self) -> anyhow::Result<(f64, Slice)> {
+        self.idle().await?;
         let devices = NODES.to_string();
         let create = ["cluster", "create", "--devices", &devices, "--chip", "cpu", "--yes"];
         let made = self.ionet(&create).await?;
@@ -56,7 +74,7 @@ impl Network<'_> {
 /// Measures `runs` pairs.
 pub(crate) async fn measure(ionet: &Path, runs: usize) -> anyhow::Result<String> {
     let network = Network { ionet, home: tempfile::tempdir()? };
-    network.ionet(&["up", "--workers", "4"]).await?;
+    network.ionet(&["up", "--workers", &WORKERS.to_string()]).await?;
     let measured = pairs(&network, runs).await;
     let stopped = network.ionet(&["down", "--purge", "--yes"]).await;
     let (ours, hand) = measured?;

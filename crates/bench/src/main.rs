@@ -5,7 +5,11 @@
 
 mod by_hand;
 mod cluster_start;
+mod control_plane;
+mod counted;
+mod fleet;
 mod machine;
+mod program_units;
 mod report;
 mod stats;
 
@@ -13,12 +17,18 @@ use anyhow::Context as _;
 use clap::Parser;
 use std::path::PathBuf;
 
+#[global_allocator]
+static ALLOCATOR: counted::Counted = counted::Counted;
+
 /// Measure ionet and write docs/benchmarks.md
 #[derive(Debug, Parser)]
 struct Args {
     /// The `ionet` binary to measure
     #[arg(long, default_value = "target/release/ionet")]
     ionet: PathBuf,
+    /// The program that prints the table of compute units
+    #[arg(long, default_value = "target/release/compute_units")]
+    compute_units: PathBuf,
     /// Where the report goes
     #[arg(long, default_value = "docs/benchmarks.md")]
     out: PathBuf,
@@ -41,6 +51,14 @@ async fn main() -> anyhow::Result<()> {
             .with_context(|| format!("no binary at {}: make release", args.ionet.display()))?;
         let text = cluster_start::measure(&ionet, args.runs).await?;
         report.section(report::Section::ClusterStart, &text);
+    }
+    if wanted(report::Section::ProgramUnits) {
+        let text = program_units::measure(&args.compute_units).await?;
+        report.section(report::Section::ProgramUnits, &text);
+    }
+    if wanted(report::Section::ControlPlane) {
+        let text = control_plane::measure().await?;
+        report.section(report::Section::ControlPlane, &text);
     }
     report.save(&args.out)?;
     println!("wrote {}", args.out.display());

@@ -22,7 +22,8 @@ impl fmt::Debug for ReceiptSigner {
 }
 
 impl ReceiptSigner {
-    pub(super) fn new(key: Arc<KeypairFile>, chain: ChainRef) -> Self {
+    /// Signs with `key` for leases on `chain`.
+    pub fn new(key: Arc<KeypairFile>, chain: ChainRef) -> Self {
         Self { key, chain }
     }
 
