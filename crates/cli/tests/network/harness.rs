@@ -95,6 +95,8 @@ impl Network {
 
     /// A cluster of so many devices, ready.
     pub(crate) fn create(&self, devices: usize) -> Cluster {
+        // A device may be dialling again because a bridge came or went.
+        until("enough devices are idle", || self.idle() >= devices);
         let made = self.ok(&create_args(&devices.to_string()));
         Cluster::of(&made)
     }
@@ -121,12 +123,16 @@ impl Network {
                     }
                 }
             }
-            let output = self.run(&["device", "list"]);
-            let Ok(Value::Array(devices)) = serde_json::from_slice(&output.stdout) else {
-                return false;
-            };
-            devices.iter().filter(|d| d["state"] == "idle").count() == WORKERS
+            self.idle() == WORKERS
         });
+    }
+
+    /// How many devices are idle.
+    fn idle(&self) -> usize {
+        let output = self.run(&["device", "list"]);
+        let devices: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let all = devices.as_array().map(Vec::as_slice).unwrap_or_default();
+        all.iter().filter(|d| d["state"] == "idle").count()
     }
 
     /// Process ids of the network's processes whose command line holds all of `words`.
