@@ -360,11 +360,6 @@ fn last_json(output: &Output) -> Option<Value> {
     serde_json::Deserializer::from_slice(&output.stdout).into_iter().flatten().last()
 }
 
-/// The state in a command's last JSON value, where it has one.
-pub(crate) fn last_word(output: &Output) -> Option<String> {
-    last_json(output)?["state"].as_str().map(str::to_owned)
-}
-
 /// Both streams of a command.
 pub(crate) fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -1,6 +1,6 @@
 //! Refusals: each says what is missing, and costs nothing.
 
-use crate::harness::{WORKERS, create_args, failed, last_word, said, succeeded, turn, until};
+use crate::harness::{WORKERS, create_args, failed, said, succeeded, turn, until};
 use ionet_ledger::{KeypairFile, Signer as _};
 
 #[test]
@@ -88,7 +88,6 @@ fn of_two_renters_after_the_last_devices_one_gets_them_and_one_its_money() {
     let closed =
         net.command(&["cluster", "close", id]).env("IONET_WALLET", wallet).output().unwrap();
     succeeded(&["cluster", "close"], &closed);
-    assert!(last_word(&closed).is_none_or(|w| w != "failed"));
 }
 
 #[test]

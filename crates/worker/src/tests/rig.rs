@@ -47,7 +47,9 @@ impl Coordinator {
     pub(super) async fn come_back(self) -> Self {
         let (secret, address) = (self.secret, self.address());
         drop(self.endpoint);
+        let deadline = tokio::time::Instant::now() + DEADLINE;
         loop {
+            assert!(tokio::time::Instant::now() < deadline, "{address} stays taken");
             if let Ok(endpoint) = endpoint::bind(&secret, &[address]).await {
                 return Self { endpoint, secret };
             }

@@ -78,7 +78,7 @@ impl Bench {
     fn scene(&mut self) {
         let (supplier, renter) = (self.market.wallet(USDC), self.market.wallet(1_000 * USDC));
         let pay = transfer(&supplier.tokens[0], &renter.tokens[0], &supplier.at(), 1);
-        self.send("SPL Token transfer, for comparison", &[pay], &[&supplier.key]);
+        self.send("token transfer (p-token), for comparison", &[pay], &[&supplier.key]);
         let devices = self.register(&supplier);
         let offer = self.market.offer(&supplier, 2, USDC / 2);
         let ix = self.market.update_ix(&supplier, &devices[0], offer);
