@@ -2,14 +2,19 @@
 
 use crate::error::LedgerError;
 use crate::signer::Signer;
+use crate::transport::BoundedSender;
 use ionet_market_interface::MarketError;
 use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
 use solana_instruction::Instruction;
 use solana_message::{Hash, Message, VersionedMessage};
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client::rpc_client::RpcClientConfig;
 use solana_rpc_client_api::client_error::{Error as RpcError, ErrorKind, TransactionError};
-use solana_rpc_client_api::config::RpcSendTransactionConfig;
+use solana_rpc_client_api::config::{
+    RpcAccountInfoConfig, RpcSendTransactionConfig, UiAccountEncoding,
+};
+use solana_rpc_client_api::response::{UiAccount, UiAccountData};
 use solana_rpc_client_api::request::{RpcError as RequestError, RpcResponseErrorData};
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
@@ -30,17 +35,29 @@ const ACCOUNTS_PER_READ: usize = 100;
 pub struct Connection {
     rpc: RpcClient,
     url: String,
+    market: Address,
+}
+
+/// An account as an endpoint shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The program that it belongs to.
+    pub owner: Address,
+    /// Its data.
+    pub data: Vec<u8>,
 }
 
 impl Connection {
     /// To the JSON-RPC endpoint at `url`. Nothing is sent yet.
     pub fn new(url: &str) -> Self {
-        let rpc = RpcClient::new_with_timeout_and_commitment(
-            url.to_owned(),
-            Duration::from_secs(REQUEST_SECONDS_MAX),
-            CommitmentConfig::confirmed(),
-        );
-        Self { rpc, url: url.to_owned() }
+        Self::with_market(url, Address::from(ionet_market_interface::PROGRAM_ID))
+    }
+
+    /// The same, taking error numbers of the program `market` for the market's.
+    pub(crate) fn with_market(url: &str, market: Address) -> Self {
+        let sender = BoundedSender::new(url, Duration::from_secs(REQUEST_SECONDS_MAX));
+        let config = RpcClientConfig::with_commitment(CommitmentConfig::confirmed());
+        Self { rpc: RpcClient::new_sender(sender, config), url: url.to_owned(), market }
     }
 
     /// The endpoint.
@@ -55,7 +72,7 @@ impl Connection {
 
     /// The typed form of an RPC failure.
     pub(crate) fn failed(&self, error: RpcError) -> LedgerError {
-        if let Some(refusal) = refusal(&error) {
+        if let Some(refusal) = self.refusal(&error) {
             return refusal;
         }
         LedgerError::Unavailable { url: self.url.clone(), source: Box::new(error) }
@@ -88,18 +105,36 @@ impl Connection {
         Ok(self.accounts(std::slice::from_ref(address)).await?.pop().flatten())
     }
 
-    /// The data of many accounts, in the order asked.
+    /// The data of many accounts, in the order asked, whoever they belong to.
     pub async fn accounts(
         &self,
         addresses: &[Address],
     ) -> Result<Vec<Option<Vec<u8>>>, LedgerError> {
-        let mut found = Vec::with_capacity(addresses.len());
+        let found = self.found(addresses).await?;
+        Ok(found.into_iter().map(|account| account.map(|account| account.data)).collect())
+    }
+
+    /// Many accounts with their owners, in the order asked.
+    pub async fn found(&self, addresses: &[Address]) -> Result<Vec<Option<Found>>, LedgerError> {
+        let mut all = Vec::with_capacity(addresses.len());
         for some in addresses.chunks(ACCOUNTS_PER_READ) {
-            let accounts =
-                self.rpc.get_multiple_accounts(some).await.map_err(|e| self.failed(e))?;
-            found.extend(accounts.into_iter().map(|a| a.map(|a| a.data)));
+            // Never compressed: a small answer must not unpack into a large one.
+            let config = RpcAccountInfoConfig {
+                encoding: Some(UiAccountEncoding::Base64),
+                commitment: Some(CommitmentConfig::confirmed()),
+                ..RpcAccountInfoConfig::default()
+            };
+            let answer = self.rpc.get_multiple_ui_accounts_with_config(some, config).await;
+            let rows = answer.map_err(|e| self.failed(e))?.value;
+            if rows.len() != some.len() {
+                let why = format!("{} rows for {} accounts", rows.len(), some.len());
+                return Err(LedgerError::Malformed { kind: "account", address: some[0], why });
+            }
+            for (address, row) in some.iter().zip(rows) {
+                all.push(row.map(|account| decoded(*address, &account)).transpose()?);
+            }
         }
-        Ok(found)
+        Ok(all)
     }
 
     /// Lamports of `address`; 0 where there is no account.
@@ -145,7 +180,7 @@ impl Connection {
                 Ok(answer) => match answer.value.into_iter().next().flatten() {
                     Some(status) if status.err.is_some() => {
                         let error = status.err.expect("it was just seen");
-                        return Err(transaction_refusal(&error, Vec::new()));
+                        return Err(self.transaction_refusal(&error, Vec::new()));
                     }
                     Some(status) if status.satisfies_commitment(CommitmentConfig::confirmed()) => {
                         return Ok(());
@@ -192,40 +227,54 @@ pub async fn sign(
     Ok(VersionedTransaction { signatures, message })
 }
 
-/// The refusal inside an RPC failure, where it is one.
-fn refusal(error: &RpcError) -> Option<LedgerError> {
-    match error.kind() {
-        ErrorKind::TransactionError(e) => Some(transaction_refusal(e, Vec::new())),
-        ErrorKind::RpcError(RequestError::RpcResponseError { data, message, .. }) => match data {
-            RpcResponseErrorData::SendTransactionPreflightFailure(simulated) => {
-                let logs = simulated.logs.clone().unwrap_or_default();
-                Some(match &simulated.err {
-                    Some(e) => transaction_refusal(&e.clone().into(), logs),
-                    None => LedgerError::Refused { message: message.clone(), logs },
-                })
-            }
-            RpcResponseErrorData::Empty => {
-                Some(LedgerError::Refused { message: message.clone(), logs: Vec::new() })
+/// What an endpoint answers for an account.
+pub(crate) fn decoded(address: Address, account: &UiAccount) -> Result<Found, LedgerError> {
+    let malformed = |why: &str| LedgerError::Malformed {
+        kind: "account",
+        address,
+        why: format!("the endpoint's {why} cannot be read"),
+    };
+    let owner = account.owner.parse().map_err(|_| malformed("owner"))?;
+    // What was asked for, and nothing that would unpack into more.
+    let plain = matches!(account.data, UiAccountData::Binary(_, UiAccountEncoding::Base64));
+    let data = account.data.decode().filter(|_| plain).ok_or_else(|| malformed("encoding"))?;
+    Ok(Found { owner, data })
+}
+
+impl Connection {
+    /// The refusal inside an RPC failure, where it is one.
+    fn refusal(&self, error: &RpcError) -> Option<LedgerError> {
+        match error.kind() {
+            ErrorKind::TransactionError(e) => Some(self.transaction_refusal(e, Vec::new())),
+            ErrorKind::RpcError(RequestError::RpcResponseError { data, message, .. }) => {
+                match data {
+                    RpcResponseErrorData::SendTransactionPreflightFailure(simulated) => {
+                        let logs = simulated.logs.clone().unwrap_or_default();
+                        Some(match &simulated.err {
+                            Some(e) => self.transaction_refusal(&e.clone().into(), logs),
+                            None => LedgerError::Refused { message: message.clone(), logs },
+                        })
+                    }
+                    RpcResponseErrorData::Empty => {
+                        Some(LedgerError::Refused { message: message.clone(), logs: Vec::new() })
+                    }
+                    _ => None,
+                }
             }
             _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn transaction_refusal(error: &TransactionError, logs: Vec<String>) -> LedgerError {
-    use solana_instruction::error::InstructionError;
-    if let TransactionError::InstructionError(_, InstructionError::Custom(code)) = error {
-        // Another program's number may look like ours: its log says whose it is.
-        let ours = logs.is_empty() || logs.iter().any(|l| l.contains(&failed_line(*code)));
-        if let (true, Some(error)) = (ours, MarketError::from_code(*code)) {
-            return LedgerError::Market(error);
         }
     }
-    LedgerError::Refused { message: error.to_string(), logs }
-}
 
-fn failed_line(code: u32) -> String {
-    let program = Address::from(ionet_market_interface::PROGRAM_ID);
-    format!("Program {program} failed: custom program error: {code:#x}")
+    fn transaction_refusal(&self, error: &TransactionError, logs: Vec<String>) -> LedgerError {
+        use solana_instruction::error::InstructionError;
+        if let TransactionError::InstructionError(_, InstructionError::Custom(code)) = error {
+            // Another program's number may look like ours: its log says whose it is.
+            let line = format!("Program {} failed: custom program error: {code:#x}", self.market);
+            let ours = logs.is_empty() || logs.iter().any(|l| l.contains(&line));
+            if let (true, Some(error)) = (ours, MarketError::from_code(*code)) {
+                return LedgerError::Market(error);
+            }
+        }
+        LedgerError::Refused { message: error.to_string(), logs }
+    }
 }

@@ -23,10 +23,11 @@ mod instructions;
 mod read;
 mod signer;
 pub mod token;
+mod transport;
 mod write;
 
 pub use bootstrap::{Bootstrap, NetworkKeys, NetworkMints, bootstrap, mint_tokens};
-pub use connection::{Connection, TRANSACTION_BYTES_MAX, sign};
+pub use connection::{Connection, Found, TRANSACTION_BYTES_MAX, sign};
 pub use error::LedgerError;
 pub use instructions::{BoundLine, OpenLeaseOrder};
 pub use ionet_market_interface as interface;
@@ -36,6 +37,7 @@ pub use solana_address::Address;
 pub use solana_instruction::Instruction;
 pub use solana_keypair::Keypair;
 pub use solana_signature::Signature;
+pub use transport::ANSWER_BYTES_MAX;
 pub use write::RegistrationConsent;
 
 /// A typed client of one market program on one chain.
@@ -52,7 +54,7 @@ impl Ledger {
 
     /// To another copy of the program.
     pub fn connect_to(url: &str, program: Address) -> Self {
-        Self { connection: Connection::new(url), program }
+        Self { connection: Connection::with_market(url, program), program }
     }
 
     /// The connection underneath.

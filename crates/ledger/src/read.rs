@@ -1,8 +1,9 @@
 //! Reading the market's accounts. What an endpoint answers is checked before it is believed:
-//! owner by the filter's program, kind, version and every field by the interface.
+//! owner, kind, version and every field.
 
+use crate::connection::{Found, decoded};
 use crate::error::LedgerError;
-use crate::token::{TokenAccount, associated_account};
+use crate::token::{SYSTEM_PROGRAM, TOKEN_PROGRAM, TokenAccount, associated_account};
 use crate::{Ledger, addresses};
 use ionet_market_interface::LayoutError;
 use ionet_market_interface::account::{
@@ -10,9 +11,10 @@ use ionet_market_interface::account::{
 };
 use solana_address::Address;
 use solana_rpc_client_api::config::{
-    RpcAccountInfoConfig, RpcProgramAccountsConfig, UiAccountEncoding,
+    RpcAccountInfoConfig, RpcProgramAccountsConfig, UiAccountEncoding, UiDataSliceConfig,
 };
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
+use solana_rpc_client_api::response::UiAccount;
 
 /// A line with its place in the lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Ledger {
     pub async fn config(&self) -> Result<Config, LedgerError> {
         let address = addresses::config(&self.program).0;
         let missing = LedgerError::NotFound { kind: "market configuration", address };
-        let data = self.connection.account(&address).await?.ok_or(missing)?;
+        let data = self.record("market configuration", &address).await?.ok_or(missing)?;
         Config::decode(&data).map_err(malformed("market configuration", address))
     }
 
@@ -49,7 +51,7 @@ impl Ledger {
         keys: &[[u8; 32]],
     ) -> Result<Vec<Option<Device>>, LedgerError> {
         let at: Vec<_> = keys.iter().map(|k| addresses::device(&self.program, k).0).collect();
-        let found = self.connection.accounts(&at).await?;
+        let found = self.records("device", &at).await?;
         at.iter()
             .zip(found)
             .map(|(address, data)| match data {
@@ -80,7 +82,7 @@ impl Ledger {
 
     /// Many leases, in the order asked.
     pub async fn leases(&self, addresses: &[Address]) -> Result<Vec<Option<Lease>>, LedgerError> {
-        let found = self.connection.accounts(addresses).await?;
+        let found = self.records("lease", addresses).await?;
         addresses
             .iter()
             .zip(found)
@@ -132,7 +134,7 @@ impl Ledger {
             .map(|number| addresses::page(&self.program, address, number).0)
             .collect();
         let mut lines = Vec::new();
-        for (at, data) in pages.iter().zip(self.connection.accounts(&pages).await?) {
+        for (at, data) in pages.iter().zip(self.records("page", &pages).await?) {
             let Some(data) = data else { continue };
             let page = PageRef::new(&data).map_err(malformed("page", *at))?;
             for (index, line) in page.lines() {
@@ -153,7 +155,7 @@ impl Ledger {
             .map(|number| addresses::page(&self.program, address, number).0)
             .collect();
         let mut pages = Vec::new();
-        for (address, data) in at.iter().zip(self.connection.accounts(&at).await?) {
+        for (address, data) in at.iter().zip(self.records("page", &at).await?) {
             let Some(data) = data else { continue };
             let page = PageRef::new(&data).map_err(malformed("page", *address))?;
             pages.push((page.header().number, page.header().rent_payer));
@@ -164,7 +166,7 @@ impl Ledger {
     /// The counter that this renter's next lease will have.
     pub async fn next_counter(&self, renter: &Address) -> Result<u64, LedgerError> {
         let address = addresses::renter(&self.program, renter).0;
-        match self.connection.account(&address).await? {
+        match self.record("renter's counter", &address).await? {
             None => Ok(0),
             Some(data) => RenterCounter::decode(&data)
                 .map(|counter| counter.next)
@@ -183,13 +185,57 @@ impl Ledger {
         &self,
         address: &Address,
     ) -> Result<Option<TokenAccount>, LedgerError> {
-        let Some(data) = self.connection.account(address).await? else { return Ok(None) };
-        let why = || LedgerError::Malformed {
-            kind: "token account",
-            address: *address,
-            why: "not 165 bytes of SPL Token".into(),
+        Ok(self.token_accounts(std::slice::from_ref(address)).await?.pop().flatten())
+    }
+
+    /// Many token accounts, in the order asked.
+    pub async fn token_accounts(
+        &self,
+        addresses: &[Address],
+    ) -> Result<Vec<Option<TokenAccount>>, LedgerError> {
+        let found = self.connection.found(addresses).await?;
+        let read = |(address, found): (&Address, Option<Found>)| {
+            let Some(found) = found else { return Ok(None) };
+            let parsed = TokenAccount::parse(&found.data).filter(|_| found.owner == TOKEN_PROGRAM);
+            // Lamports alone may lie at an address before its account is made.
+            if found.owner == SYSTEM_PROGRAM {
+                return Ok(None);
+            }
+            let why = "not an account of SPL Token".to_owned();
+            parsed.map(Some).ok_or(LedgerError::Malformed {
+                kind: "token account",
+                address: *address,
+                why,
+            })
         };
-        TokenAccount::parse(&data).map(Some).ok_or_else(why)
+        addresses.iter().zip(found).map(read).collect()
+    }
+
+    async fn record(
+        &self,
+        kind: &'static str,
+        address: &Address,
+    ) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(self.records(kind, std::slice::from_ref(address)).await?.pop().flatten())
+    }
+
+    /// The data of accounts that must be the program's, in the order asked. Lamports that
+    /// somebody sent to an address before its account was made are no account yet.
+    pub(crate) async fn records(
+        &self,
+        kind: &'static str,
+        addresses: &[Address],
+    ) -> Result<Vec<Option<Vec<u8>>>, LedgerError> {
+        let found = self.connection.found(addresses).await?;
+        let ours = |(address, found): (&Address, Option<Found>)| match found {
+            Some(found) if found.owner == self.program => Ok(Some(found.data)),
+            Some(found) if found.owner != SYSTEM_PROGRAM || !found.data.is_empty() => {
+                let why = format!("it belongs to {}, not to {}", found.owner, self.program);
+                Err(LedgerError::Malformed { kind, address: *address, why })
+            }
+            Some(_) | None => Ok(None),
+        };
+        addresses.iter().zip(found).map(ours).collect()
     }
 
     /// Accounts of a kind whose bytes at `at` are `key`.
@@ -198,6 +244,17 @@ impl Ledger {
         kind: Kind,
         at: usize,
         key: &Address,
+    ) -> Result<Vec<(Address, Vec<u8>)>, LedgerError> {
+        self.find_heads(kind, at, key, None).await
+    }
+
+    /// The same; with `bytes`, only so many from each account's start.
+    pub(crate) async fn find_heads(
+        &self,
+        kind: Kind,
+        at: usize,
+        key: &Address,
+        bytes: Option<usize>,
     ) -> Result<Vec<(Address, Vec<u8>)>, LedgerError> {
         let head = vec![kind as u8, LAYOUT_VERSION];
         let filters = vec![
@@ -208,6 +265,7 @@ impl Ledger {
             filters: Some(filters),
             account_config: RpcAccountInfoConfig {
                 encoding: Some(UiAccountEncoding::Base64),
+                data_slice: bytes.map(|length| UiDataSliceConfig { offset: 0, length }),
                 ..RpcAccountInfoConfig::default()
             },
             ..RpcProgramAccountsConfig::default()
@@ -218,16 +276,17 @@ impl Ledger {
             .get_program_ui_accounts_with_config(&self.program, config)
             .await
             .map_err(|e| self.connection.failed(e))?;
-        found
-            .into_iter()
-            .map(|(address, account)| {
-                let why = || LedgerError::Malformed {
-                    kind: "account",
-                    address,
-                    why: "the endpoint's encoding cannot be read".into(),
-                };
-                Ok((address, account.data.decode().ok_or_else(why)?))
-            })
-            .collect()
+        let read = |(address, account): (Address, UiAccount)| {
+            let found = decoded(address, &account)?;
+            // An endpoint could answer accounts that were not asked for.
+            let whole = bytes.is_some_and(|bytes| found.data.len() > bytes);
+            let asked = found.data.get(at..at + 32).is_none_or(|bytes| bytes == key.as_array());
+            if found.owner != self.program || whole || !asked {
+                let why = "the endpoint answers another account than was asked for".to_owned();
+                return Err(LedgerError::Malformed { kind: "account", address, why });
+            }
+            Ok((address, found.data))
+        };
+        found.into_iter().map(read).collect()
     }
 }

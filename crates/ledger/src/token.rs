@@ -115,6 +115,8 @@ pub struct TokenAccount {
     pub owner: Address,
     /// Base units that it holds.
     pub amount: u64,
+    /// Whether it can send and receive: initialized and not frozen.
+    pub usable: bool,
 }
 
 impl TokenAccount {
@@ -125,6 +127,7 @@ impl TokenAccount {
         }
         let key = |at: usize| Address::try_from(&data[at..at + 32]).ok();
         let amount = u64::from_le_bytes(data[64..72].try_into().ok()?);
-        Some(Self { mint: key(0)?, owner: key(32)?, amount })
+        const INITIALIZED: u8 = 1;
+        Some(Self { mint: key(0)?, owner: key(32)?, amount, usable: data[108] == INITIALIZED })
     }
 }
