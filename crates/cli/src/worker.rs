@@ -2,8 +2,8 @@
 
 use crate::context::Context;
 use crate::failure::{Failure, Kind, OrFail as _, Result};
-use ionet_worker::{DeviceKey, Worker, WorkerConfig, WorkerError};
-use std::path::PathBuf;
+use ionet_worker::{DeviceKey, Receipts, ReceiptsError, Worker, WorkerConfig, WorkerError};
+use std::path::{Path, PathBuf};
 
 /// Run or look at a supplier's worker.
 #[derive(Debug, clap::Subcommand)]
@@ -12,6 +12,26 @@ pub(crate) enum WorkerCommand {
     Start(ConfigArgs),
     /// What the coordinator knows of the worker with these settings
     Status(ConfigArgs),
+    /// The receipts that it keeps: what it is paid for, with or without a coordinator
+    #[command(subcommand)]
+    Receipts(ReceiptsCommand),
+}
+
+/// The receipts that a worker keeps.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum ReceiptsCommand {
+    /// Write them into a file for `ionet lease claim`; the worker may run meanwhile
+    Export {
+        /// Which worker.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Its state folder, where its settings are lost.
+        #[arg(long, value_name = "DIR", conflicts_with = "config")]
+        state_dir: Option<PathBuf>,
+        /// Into which file [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Which worker.
@@ -47,6 +67,46 @@ pub(crate) async fn run(context: &Context, command: WorkerCommand) -> Result<()>
             let key = DeviceKey::load(&config.state_dir)
                 .map_err(|e| Failure::not_found(e.to_string()))?;
             crate::device::show(context, key.id()).await
+        }
+        WorkerCommand::Receipts(ReceiptsCommand::Export { config, state_dir, out }) => {
+            let folder = match state_dir {
+                Some(folder) => folder,
+                None => config.load(context)?.state_dir,
+            };
+            export(context, &folder, out)
+        }
+    }
+}
+
+fn export(context: &Context, state_dir: &Path, out: Option<PathBuf>) -> Result<()> {
+    let kept = Receipts::of_worker(state_dir).map_err(receipts_failure)?;
+    if kept.unreadable > 0 {
+        context.out.say(format!("{} receipts in the store cannot be read", kept.unreadable));
+    }
+    let text = serde_json::to_vec_pretty(&kept).or_internal("receipts")?;
+    let Some(path) = out else { return context.out.raw(&[&text[..], b"\n"].concat()) };
+    crate::home::write_atomic(&path, &text, 0o644)?;
+    let count = kept.receipts.len();
+    let answer = serde_json::json!({ "receipts": count, "path": path });
+    context.out.answer(&answer, || format!("{count} receipts in {}", path.display()))
+}
+
+/// Why receipts cannot be had, in the words of the command line.
+pub(crate) fn receipts_failure(error: ReceiptsError) -> Failure {
+    let message = error.to_string();
+    match error {
+        ReceiptsError::Missing(_) => Failure::not_found(message)
+            .hint("name a worker's state folder, or a file of `ionet worker receipts export`"),
+        ReceiptsError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Failure::not_found(message)
+        }
+        ReceiptsError::Json { .. } => Failure::usage(message)
+            .hint("export it again with `ionet worker receipts export`, and copy all of it"),
+        ReceiptsError::Size(_) | ReceiptsError::Format { .. } | ReceiptsError::Io { .. } => {
+            Failure::usage(message)
+        }
+        ReceiptsError::Store(_) => {
+            Failure::new(Kind::Internal, message).hint("run this as the user who runs the worker")
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use ionet_core::{ClusterId, PartId, PartSpec, Wallet};
 use ionet_wire::message::{PartSecrets, SignedReceipt};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -353,6 +353,38 @@ impl Store {
         let read = |text: String| serde_json::from_str(&text).map_err(|e| self.row_error(e));
         rows.into_iter().map(read).collect()
     }
+}
+
+/// Milliseconds that a reader beside a running worker waits for one of its writes.
+const READER_PATIENCE_MS: u64 = 5_000;
+
+/// Whether a worker ever kept anything in `state_dir`.
+pub(crate) fn exists(state_dir: &Path) -> bool {
+    state_dir.join(STORE_FILE).is_file()
+}
+
+/// Every receipt in `state_dir`, those that changed last first, and how many rows could not be
+/// read. Takes no lock of the worker's and writes nothing to its tables: it may run meanwhile.
+pub(crate) fn read_receipts(state_dir: &Path) -> Result<(Vec<SignedReceipt>, usize), StoreError> {
+    let path = state_dir.join(STORE_FILE);
+    let sqlite = |source| StoreError::Sqlite { path: path.clone(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&path, flags).map_err(sqlite)?;
+    let patience = std::time::Duration::from_millis(READER_PATIENCE_MS);
+    connection.busy_timeout(patience).map_err(sqlite)?;
+    let version: i64 =
+        connection.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(sqlite)?;
+    if version != SCHEMA_VERSION {
+        return Err(StoreError::Version { path, found: version });
+    }
+    let rows: Vec<String> = connection
+        .prepare("SELECT receipt FROM receipts ORDER BY touched DESC LIMIT ?1")
+        .and_then(|mut query| query.query_map([RECEIPTS_KEPT], |r| r.get(0))?.collect())
+        .map_err(sqlite)?;
+    let count = rows.len();
+    let read: Vec<_> = rows.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    let unreadable = count - read.len();
+    Ok((read, unreadable))
 }
 
 /// What became of a receipt.
