@@ -4,6 +4,7 @@ use crate::error::LedgerError;
 use crate::signer::Signer;
 use crate::transport::BoundedSender;
 use ionet_market_interface::MarketError;
+use ionet_market_interface::limits::TRANSACTION_ACCOUNTS_MAX;
 use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
 use solana_instruction::Instruction;
@@ -14,8 +15,8 @@ use solana_rpc_client_api::client_error::{Error as RpcError, ErrorKind, Transact
 use solana_rpc_client_api::config::{
     RpcAccountInfoConfig, RpcSendTransactionConfig, UiAccountEncoding,
 };
-use solana_rpc_client_api::response::{UiAccount, UiAccountData};
 use solana_rpc_client_api::request::{RpcError as RequestError, RpcResponseErrorData};
+use solana_rpc_client_api::response::{UiAccount, UiAccountData};
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use std::time::{Duration, Instant};
@@ -227,6 +228,36 @@ pub async fn sign(
     Ok(VersionedTransaction { signatures, message })
 }
 
+/// What instructions come to in one transaction, before it is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    /// Its message, with a blockhash of zeros.
+    pub message: Vec<u8>,
+    /// How many sign.
+    pub signatures: usize,
+    /// Bytes of the whole transaction.
+    pub bytes: usize,
+    /// Accounts that it locks.
+    pub accounts: usize,
+}
+
+impl Wire {
+    /// Whether Solana's network carries it.
+    pub fn fits(&self) -> bool {
+        self.bytes <= TRANSACTION_BYTES_MAX && self.accounts <= TRANSACTION_ACCOUNTS_MAX
+    }
+}
+
+/// What `instructions` come to in one transaction that `payer` pays.
+pub fn wire(instructions: &[Instruction], payer: &Address) -> Wire {
+    let message = Message::new(instructions, Some(payer));
+    let signatures = usize::from(message.header.num_required_signatures);
+    let accounts = message.account_keys.len();
+    let message = VersionedMessage::Legacy(message).serialize();
+    // One byte counts the signatures; there are never more than 127.
+    Wire { signatures, accounts, bytes: 1 + 64 * signatures + message.len(), message }
+}
+
 /// What an endpoint answers for an account.
 pub(crate) fn decoded(address: Address, account: &UiAccount) -> Result<Found, LedgerError> {
     let malformed = |why: &str| LedgerError::Malformed {
@@ -246,21 +277,20 @@ impl Connection {
     fn refusal(&self, error: &RpcError) -> Option<LedgerError> {
         match error.kind() {
             ErrorKind::TransactionError(e) => Some(self.transaction_refusal(e, Vec::new())),
-            ErrorKind::RpcError(RequestError::RpcResponseError { data, message, .. }) => {
-                match data {
-                    RpcResponseErrorData::SendTransactionPreflightFailure(simulated) => {
-                        let logs = simulated.logs.clone().unwrap_or_default();
-                        Some(match &simulated.err {
-                            Some(e) => self.transaction_refusal(&e.clone().into(), logs),
-                            None => LedgerError::Refused { message: message.clone(), logs },
-                        })
-                    }
-                    RpcResponseErrorData::Empty => {
-                        Some(LedgerError::Refused { message: message.clone(), logs: Vec::new() })
-                    }
-                    _ => None,
+            ErrorKind::RpcError(RequestError::RpcResponseError { data, message, .. }) => match data
+            {
+                RpcResponseErrorData::SendTransactionPreflightFailure(simulated) => {
+                    let logs = simulated.logs.clone().unwrap_or_default();
+                    Some(match &simulated.err {
+                        Some(e) => self.transaction_refusal(&e.clone().into(), logs),
+                        None => LedgerError::Refused { message: message.clone(), logs },
+                    })
                 }
-            }
+                RpcResponseErrorData::Empty => {
+                    Some(LedgerError::Refused { message: message.clone(), logs: Vec::new() })
+                }
+                _ => None,
+            },
             _ => None,
         }
     }

@@ -84,10 +84,6 @@ impl Instructions {
         bytes(&addresses::config(&self.program).0)
     }
 
-    fn vault(&self, lease: &Address) -> [u8; 32] {
-        bytes(&addresses::vault(&self.program, lease).0)
-    }
-
     fn page(&self, lease: &Address, number: u16) -> [u8; 32] {
         bytes(&addresses::page(&self.program, lease, number).0)
     }
@@ -195,18 +191,6 @@ impl Instructions {
         self.wrap(&build::open_lease(&accounts, &args))
     }
 
-    pub(crate) fn top_up(
-        &self,
-        authority: &Address,
-        source: &Address,
-        lease: &Address,
-        amount: u64,
-    ) -> Instruction {
-        let vault = self.vault(lease);
-        let amount = BaseUnits(amount);
-        self.wrap(&build::top_up(bytes(authority), bytes(source), bytes(lease), vault, amount))
-    }
-
     pub(crate) fn bind(
         &self,
         coordinator: &Address,
@@ -280,59 +264,15 @@ impl Instructions {
         self.wrap(&build::attest(bytes(actor), bytes(lease), page, epoch, served))
     }
 
-    pub(crate) fn withdraw(
-        &self,
-        lease: &Address,
-        page: u16,
-        destinations: &[Address],
-        lines: &[u8],
-    ) -> Instruction {
-        let to: Vec<_> = destinations.iter().map(bytes).collect();
-        let (page, vault) = (self.page(lease, page), self.vault(lease));
-        self.wrap(&build::withdraw(bytes(lease), page, vault, &to, lines))
-    }
-
     pub(crate) fn close(
         &self,
         actor: &Address,
         lease: &Address,
-        refund_to: Option<&Address>,
+        refund: Option<(&Address, &Address)>,
         epoch: u64,
         reason: CloseReason,
     ) -> Instruction {
-        let (vault, refund_to) = (self.vault(lease), refund_to.map(bytes));
-        self.wrap(&build::close(bytes(actor), bytes(lease), vault, refund_to, epoch, reason))
-    }
-
-    pub(crate) fn refund(&self, lease: &Address, renter_token: &Address) -> Instruction {
-        self.wrap(&build::refund(bytes(lease), self.vault(lease), bytes(renter_token)))
-    }
-
-    pub(crate) fn finalize(&self, lease: &Address, renter_token: &Address) -> Instruction {
-        self.wrap(&build::finalize(bytes(lease), self.vault(lease), bytes(renter_token)))
-    }
-
-    pub(crate) fn sweep_fees(&self, lease: &Address, fee_token: &Address) -> Instruction {
-        let vault = self.vault(lease);
-        self.wrap(&build::sweep_fees(self.config(), bytes(lease), vault, bytes(fee_token)))
-    }
-
-    pub(crate) fn reclaim_page(
-        &self,
-        lease: &Address,
-        page: u16,
-        rent_payer: [u8; 32],
-    ) -> Instruction {
-        self.wrap(&build::reclaim_page(bytes(lease), self.page(lease, page), rent_payer))
-    }
-
-    pub(crate) fn reclaim_lease(
-        &self,
-        lease: &Address,
-        renter_token: &Address,
-        rent_payer: [u8; 32],
-    ) -> Instruction {
-        let (vault, token) = (self.vault(lease), bytes(renter_token));
-        self.wrap(&build::reclaim_lease(bytes(lease), vault, token, rent_payer))
+        let (vault, to) = (refund.map_or([0; 32], |r| bytes(r.0)), refund.map(|r| bytes(r.1)));
+        self.wrap(&build::close(bytes(actor), bytes(lease), vault, to, epoch, reason))
     }
 }

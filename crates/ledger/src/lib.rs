@@ -19,6 +19,7 @@ pub mod addresses;
 mod bootstrap;
 mod connection;
 mod error;
+mod exit;
 mod instructions;
 mod read;
 mod signer;
@@ -27,8 +28,9 @@ mod transport;
 mod write;
 
 pub use bootstrap::{Bootstrap, NetworkKeys, NetworkMints, bootstrap, mint_tokens};
-pub use connection::{Connection, Found, TRANSACTION_BYTES_MAX, sign};
+pub use connection::{Connection, Found, TRANSACTION_BYTES_MAX, Wire, sign, wire};
 pub use error::LedgerError;
+pub use exit::{Exits, Page, SignedReceipt};
 pub use instructions::{BoundLine, OpenLeaseOrder};
 pub use ionet_market_interface as interface;
 pub use read::PlacedLine;

@@ -7,7 +7,7 @@ use crate::token::{SYSTEM_PROGRAM, TOKEN_PROGRAM, TokenAccount, associated_accou
 use crate::{Ledger, addresses};
 use ionet_market_interface::LayoutError;
 use ionet_market_interface::account::{
-    Config, Device, Kind, LAYOUT_VERSION, Lease, Line, PageRef, RenterCounter,
+    Config, Device, Kind, LAYOUT_VERSION, Lease, Line, RenterCounter,
 };
 use solana_address::Address;
 use solana_rpc_client_api::config::{
@@ -130,37 +130,8 @@ impl Ledger {
         address: &Address,
         lease: &Lease,
     ) -> Result<Vec<PlacedLine>, LedgerError> {
-        let pages: Vec<_> = (0..lease.pages_made)
-            .map(|number| addresses::page(&self.program, address, number).0)
-            .collect();
-        let mut lines = Vec::new();
-        for (at, data) in pages.iter().zip(self.records("page", &pages).await?) {
-            let Some(data) = data else { continue };
-            let page = PageRef::new(&data).map_err(malformed("page", *at))?;
-            for (index, line) in page.lines() {
-                let line = line.map_err(malformed("page", *at))?;
-                lines.push(PlacedLine { page: page.header().number, index, line });
-            }
-        }
-        Ok(lines)
-    }
-
-    /// Numbers and rent payers of a lease's pages that exist.
-    pub async fn pages(
-        &self,
-        address: &Address,
-        lease: &Lease,
-    ) -> Result<Vec<(u16, [u8; 32])>, LedgerError> {
-        let at: Vec<_> = (0..lease.pages_made)
-            .map(|number| addresses::page(&self.program, address, number).0)
-            .collect();
-        let mut pages = Vec::new();
-        for (address, data) in at.iter().zip(self.records("page", &at).await?) {
-            let Some(data) = data else { continue };
-            let page = PageRef::new(&data).map_err(malformed("page", *address))?;
-            pages.push((page.header().number, page.header().rent_payer));
-        }
-        Ok(pages)
+        let pages = self.pages_of(address, lease).await?;
+        Ok(pages.into_iter().flat_map(|page| page.lines).collect())
     }
 
     /// The counter that this renter's next lease will have.

@@ -106,7 +106,7 @@ impl Ledger {
     ) -> Result<Signature, LedgerError> {
         let wallet = payer.address();
         let source = associated_account(&wallet, &Address::from(lease.mint));
-        let ix = self.instructions().top_up(&wallet, &source, address, amount);
+        let ix = self.exits(*address, lease).top_up(&wallet, &source, amount);
         self.connection.send(&[ix], &[payer]).await
     }
 
@@ -214,8 +214,9 @@ impl Ledger {
                     some.iter().map(|l| Address::from(l.line.payout_owner)).collect();
                 let to: Vec<_> = owners.iter().map(|o| associated_account(o, &mint)).collect();
                 let mut batch = self.missing_accounts(payer, &owners, &to, &mint).await?;
-                let indexes: Vec<_> = some.iter().map(|l| l.index).collect();
-                batch.push(self.instructions().withdraw(address, some[0].page, &to, &indexes));
+                let lines: Vec<_> = some.iter().map(|l| PlacedLine::clone(l)).collect();
+                let at = addresses::page(&self.program, address, lines[0].page).0;
+                batch.push(self.exits(*address, lease).withdraw(&at, &lines));
                 self.connection.send(&batch, &[payer]).await?;
             }
         }
@@ -254,7 +255,8 @@ impl Ledger {
     ) -> Result<Signature, LedgerError> {
         let refund_to = renter_account(lease);
         let there = self.token_account(&refund_to).await?.is_some();
-        let to = there.then_some(&refund_to);
+        let vault = Address::from(lease.vault);
+        let to = there.then_some((&vault, &refund_to));
         let ix = self.instructions().close(&actor.address(), address, to, epoch, reason);
         self.connection.send(&[ix], &[actor]).await
     }
@@ -266,7 +268,7 @@ impl Ledger {
         address: &Address,
         lease: &Lease,
     ) -> Result<Signature, LedgerError> {
-        let ix = self.instructions().refund(address, &renter_account(lease));
+        let ix = self.exits(*address, lease).refund();
         self.connection.send(&[ix], &[payer]).await
     }
 
@@ -277,7 +279,7 @@ impl Ledger {
         address: &Address,
         lease: &Lease,
     ) -> Result<Signature, LedgerError> {
-        let ix = self.instructions().finalize(address, &renter_account(lease));
+        let ix = self.exits(*address, lease).finalize();
         self.connection.send(&[ix], &[payer]).await
     }
 
@@ -292,7 +294,7 @@ impl Ledger {
         let mint = Address::from(lease.mint);
         let account = associated_account(&owner, &mint);
         let mut batch = self.missing_accounts(payer, &[owner], &[account], &mint).await?;
-        batch.push(self.instructions().sweep_fees(address, &account));
+        batch.push(self.exits(*address, lease).sweep_fees(&owner));
         self.connection.send(&batch, &[payer]).await
     }
 
@@ -304,12 +306,11 @@ impl Ledger {
         address: &Address,
         lease: &Lease,
     ) -> Result<(), LedgerError> {
-        for (page, rent_payer) in self.pages(address, lease).await? {
-            let ix = self.instructions().reclaim_page(address, page, rent_payer);
+        for page in self.pages_of(address, lease).await? {
+            let ix = self.exits(*address, lease).reclaim_page(&page);
             self.connection.send(&[ix], &[payer]).await?;
         }
-        let token = renter_account(lease);
-        let ix = self.instructions().reclaim_lease(address, &token, lease.rent_payer);
+        let ix = self.exits(*address, lease).reclaim_lease();
         self.connection.send(&[ix], &[payer]).await?;
         Ok(())
     }
