@@ -141,7 +141,7 @@ fn members(facts: &Facts, cluster: &Cluster, soft: &Soft<'_>) -> Vec<api::Member
         let line = |(at, line): (&ionet_network::LineRef, &Line)| api::MemberView {
             device: line.device,
             supplier: supplier(&line.device),
-            role: ionet_core::Role::Worker,
+            role: line.slot.map_or(ionet_core::Role::Worker, role_of),
             state: "stopped".to_owned(),
             detail: None,
             ip: String::new(),

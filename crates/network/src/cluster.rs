@@ -250,6 +250,8 @@ pub struct Leaving {
 pub struct Line {
     /// The bound device.
     pub device: DeviceId,
+    /// The slot that it serves; none if the device had left it before the chain said so.
+    pub slot: Option<u16>,
     /// Its chips.
     pub chips: u8,
     /// Base units per hour, without the fee.

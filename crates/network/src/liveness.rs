@@ -10,7 +10,7 @@ use crate::limits::{
     REGION_SILENT_PERCENT, REPLACEMENTS_PER_MINUTE_MAX, START_GRACE_MS, SUSPECT_INTERVALS,
 };
 use crate::{At, Command, Device, Facts, Presence, Soft};
-use ionet_core::Region;
+use ionet_core::{PartState, Region};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// When a device was last heard. Before the coordinator's own start nobody listened, so that
@@ -24,8 +24,12 @@ fn last_heard(device: &Device, soft: &Soft) -> At {
     heard.max(since).map_or(soft.started_at, |at| at.max(soft.started_at))
 }
 
-fn interval_ms(device: &Device) -> u64 {
-    if device.is_hired() { HIRED_INTERVAL_MS } else { IDLE_INTERVAL_MS }
+/// How often the device sends heartbeats: as its last one says, since it goes by the parts that
+/// it has, not by what is decided about it here.
+fn interval_ms(device: &Device, soft: &Soft) -> u64 {
+    let heard = soft.heard.get(&device.id);
+    let serves = heard.is_some_and(|h| h.parts.iter().any(|p| p.state != PartState::Stopped));
+    if serves { HIRED_INTERVAL_MS } else { IDLE_INTERVAL_MS }
 }
 
 fn is_there(device: &Device) -> bool {
@@ -41,7 +45,7 @@ pub fn silent_regions(facts: &Facts, soft: &Soft, now: At) -> BTreeSet<Region> {
     for device in facts.devices.values().filter(|d| is_there(d)) {
         let count = counts.entry(device.inventory.region).or_default();
         let silence = now.ms_since(last_heard(device, soft));
-        count.0 += u64::from(silence > interval_ms(device) * SUSPECT_INTERVALS);
+        count.0 += u64::from(silence > interval_ms(device, soft) * SUSPECT_INTERVALS);
         count.1 += 1;
     }
     let broken = |(silent, all): &(u64, u64)| {
@@ -69,7 +73,7 @@ pub fn verdicts(facts: &Facts, soft: &Soft, now: At) -> Vec<Command> {
             replacements_left -= usize::from(hired);
             verdicts.push(Command::DeviceLost { device: id, silent_since });
         } else if matches!(device.presence, Presence::Online { .. })
-            && silence > interval_ms(device) * SUSPECT_INTERVALS
+            && silence > interval_ms(device, soft) * SUSPECT_INTERVALS
         {
             verdicts.push(Command::DeviceSilent { device: id, silent_since });
         }

@@ -41,6 +41,19 @@ fn one_silent_device_is_suspected_then_lost() {
 }
 
 #[test]
+fn a_device_that_stopped_its_part_is_expected_as_seldom_as_an_idle_one() {
+    let mut w = World::new();
+    w.join(1, 40_000);
+    w.ready(1, 1);
+    w.hear_part(1, 1, PartState::Stopped);
+    assert!(w.facts.devices[&device_id(1)].is_hired(), "the cluster holds it still");
+    w.pass(3 * HIRED_INTERVAL_MS + 1);
+    assert_eq!(liveness::verdicts(&w.facts, &w.soft, w.now), []);
+    w.pass(3 * IDLE_INTERVAL_MS);
+    assert_eq!(liveness::verdicts(&w.facts, &w.soft, w.now).len(), 1, "but not for ever");
+}
+
+#[test]
 fn nothing_is_lost_while_the_coordinator_is_young() {
     let mut w = World::new();
     w.join(1, 40_000);

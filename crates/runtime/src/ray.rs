@@ -48,10 +48,16 @@ const PIDS_BASE: u32 = 2_048;
 const PIDS_PER_CPU: u32 = 256;
 
 /// Waits until the head's control store listens (Ray's own first retry comes seconds late), puts
-/// an init process in front where the image has one, and becomes Ray.
+/// an init process in front where the image has one, and becomes Ray. Only Ray gets the signal to
+/// stop: were its processes told too, it would wait for its control store, which is gone by then.
 const LAUNCH: &str = "if [ \"$0\" != - ]; then for _ in $(seq 3000); do \
     (exec 3<>/dev/tcp/$0/6379) 2>/dev/null && break; sleep 0.1; done; fi; \
-    if command -v tini >/dev/null; then exec tini -g -- \"$@\"; fi; exec \"$@\"";
+    if command -v tini >/dev/null; then exec tini -- \"$@\"; fi; exec \"$@\"";
+
+/// Seconds that a node which is told to stop waits for its tasks to move elsewhere, Ray's own 30
+/// being longer than the grace of a part. All of a cluster's nodes stop together, so a worker's
+/// request to leave may find no head any more, and would wait for all of it.
+const DRAIN_SECONDS: &str = "3";
 
 /// One node of a Ray cluster.
 #[derive(Debug, Clone)]
@@ -93,6 +99,7 @@ impl RayPart {
         let env = [
             ("RAY_AUTH_MODE", "token".to_owned()),
             ("RAY_USAGE_STATS_ENABLED", "0".to_owned()),
+            ("RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S", DRAIN_SECONDS.to_owned()),
             (DEVICE_VARIABLE, self.device.to_string()),
             (CLUSTER_VARIABLE, self.cluster.to_string()),
         ];

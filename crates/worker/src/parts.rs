@@ -113,9 +113,10 @@ impl Parts {
         self.held.lock().await.len()
     }
 
-    /// Whether a part shall run: such a device is hired.
-    pub(crate) async fn is_hired(&self) -> bool {
-        self.held.lock().await.values().any(|h| h.part.intent == Intent::Run)
+    /// Whether a part is here that has not stopped: its heartbeats come at the shorter interval,
+    /// as the coordinator expects of a device that last showed one.
+    pub(crate) fn is_serving(&self) -> bool {
+        self.board.all().iter().any(|p| p.state != PartState::Stopped)
     }
 
     /// The part, if this very generation of it shall run.

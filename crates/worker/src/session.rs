@@ -188,7 +188,7 @@ impl<'a> Session<'a> {
                     }
                 }
             }
-            let interval = self.interval().await;
+            let interval = self.interval();
             let oldest = self.unanswered.first_key_value().map(|(_, (at, _))| *at);
             let next = self.told + interval;
             let wake = oldest.map_or(next, |at| next.min(at + ANSWER_MAX));
@@ -216,9 +216,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn interval(&self) -> Duration {
-        let hired = self.agent.parts.is_hired().await;
-        let ms = if hired { self.welcome.hired_interval_ms } else { self.welcome.idle_interval_ms };
+    fn interval(&self) -> Duration {
+        let serving = self.agent.parts.is_serving();
+        let ms = if serving { self.welcome.hired_interval_ms } else { self.welcome.idle_interval_ms };
         Duration::from_millis(ms).clamp(INTERVAL_MIN, INTERVAL_MAX)
     }
 

@@ -55,8 +55,11 @@ pub(crate) async fn list(context: &Context, all: bool) -> Result<()> {
     })
 }
 
-/// What all bound members cost per hour, without the fee.
+/// What all bound members cost per hour, without the fee. Once it stops, they cost nothing.
 fn hourly(cluster: &Cluster) -> String {
+    if cluster.state.is_final() || cluster.state == StateName::Stopping {
+        return "-".to_owned();
+    }
     let chips = u64::from(cluster.spec.chips_per_device);
     let sum = cluster.members.iter().map(|m| m.rate.base_units.saturating_mul(chips)).sum();
     ionet_core::Amount::new(cluster.spec.asset, sum).to_string()

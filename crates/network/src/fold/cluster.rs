@@ -264,8 +264,10 @@ impl Cluster {
 
     fn bind(&mut self, at: At, lines: &[BoundLine]) {
         for bound in lines {
+            let slot = self.seats().find(|(_, seat)| seat.device == bound.device);
             let line = Line {
                 device: bound.device,
+                slot: slot.map(|(slot, _)| slot),
                 chips: bound.chips,
                 rate: bound.rate,
                 generation: bound.generation,
