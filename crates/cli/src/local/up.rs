@@ -434,9 +434,16 @@ fn farewell(
         None => this_program().map_or("ionet".into(), |p| p.display().to_string()),
     };
     let n = devices.len().min(3);
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get()) as u64;
+    let sold_milli = u64::from(part.cpu_milli) * u64::from(network.workers);
+    let shared = if sold_milli > threads * 1_000 {
+        format!("\n               (this machine has {threads}: they share them)")
+    } else {
+        String::new()
+    };
     format!(
         "{} after {} s\n\n  chain        {} (WebSocket {})\n  coordinator  {}\n  workers      {} \
-         devices, each with {}.{:03} CPU threads and {} of memory\n  wallet       {wallet}\n\n\
+         devices, each with {}.{:03} CPU threads and {} of memory{shared}\n  wallet       {wallet}\n\n\
          This chain is one operator's: yours. Its money is worth nothing elsewhere.\n\ntype \
          next:\n  {ionet} cluster create --devices {n} --chip cpu --region any --ttl 1h\n  {ionet} \
          wallet show\n  {ionet} local status\n",
