@@ -2,7 +2,7 @@
 
 use crate::context::{Context, GlobalArgs};
 use crate::failure::{EXIT_CODES, Result};
-use crate::{chain, cluster, coordinator, device, doctor, local, wallet, worker};
+use crate::{chain, cluster, coordinator, device, doctor, lease, local, wallet, worker};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Rent clusters with a wallet and nothing else; supply devices; run the whole network here.
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     /// Enrol devices and look at them
     #[command(subcommand)]
     Device(Box<device::DeviceCommand>),
+    /// The money of leases, from the chain alone: needs no coordinator
+    Lease(Box<lease::LeaseArgs>),
     /// Keys and balances
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -63,6 +65,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Doctor(args) => Box::pin(doctor::run(context, args)).await,
         Command::Cluster(command) => Box::pin(cluster::run(context, *command)).await,
         Command::Device(command) => Box::pin(device::run(context, *command)).await,
+        Command::Lease(args) => Box::pin(lease::run(context, *args)).await,
         Command::Wallet(command) => Box::pin(wallet::run(context, command)).await,
         Command::Worker(command) => Box::pin(worker::run(context, command)).await,
         Command::Chain(command) => Box::pin(chain::run(context, command)).await,
@@ -98,6 +101,9 @@ mod tests {
             "ionet cluster close clu_aaaaaaaaaaaaaaaa",
             "ionet cluster exec clu_aaaaaaaaaaaaaaaa -- ray status",
             "ionet wallet show",
+            "ionet lease list --supplier",
+            "ionet lease claim --receipts receipts.json --yes",
+            "ionet lease settle --all --rpc http://127.0.0.1:8899",
             "ionet up --workers 2",
             "ionet down --purge --yes",
             "ionet device grant blob --ask 0.05",

@@ -9,6 +9,7 @@ mod device;
 mod doctor;
 mod failure;
 mod home;
+mod lease;
 mod local;
 mod logging;
 mod output;

@@ -214,7 +214,7 @@ impl Ledger {
                     some.iter().map(|l| Address::from(l.line.payout_owner)).collect();
                 let to: Vec<_> = owners.iter().map(|o| associated_account(o, &mint)).collect();
                 let mut batch = self.missing_accounts(payer, &owners, &to, &mint).await?;
-                let lines: Vec<_> = some.iter().map(|l| PlacedLine::clone(l)).collect();
+                let lines: Vec<_> = some.iter().copied().cloned().collect();
                 let at = addresses::page(&self.program, address, lines[0].page).0;
                 batch.push(self.exits(*address, lease).withdraw(&at, &lines));
                 self.connection.send(&batch, &[payer]).await?;
