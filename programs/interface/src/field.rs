@@ -224,6 +224,42 @@ macro_rules! layout {
 }
 pub(crate) use layout;
 
+/// Structs whose fields stand one after the other: arguments, list items, events.
+macro_rules! args {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name { $($(#[$fdoc])* pub $field: $ty),* }
+
+        impl $crate::field::Field for $name {
+            const LEN: usize = 0 $(+ <$ty as $crate::field::Field>::LEN)*;
+            #[allow(unused_mut, unused_variables, unused_assignments)]
+            fn read(bytes: &[u8]) -> Result<Self, $crate::field::LayoutError> {
+                if bytes.len() < Self::LEN {
+                    return Err($crate::field::LayoutError::Length {
+                        expected: Self::LEN, found: bytes.len(),
+                    });
+                }
+                let mut at = 0;
+                Ok(Self { $($field: {
+                    let value = <$ty as $crate::field::Field>::read(&bytes[at..])?;
+                    at += <$ty as $crate::field::Field>::LEN;
+                    value
+                }),* })
+            }
+            #[allow(unused_mut, unused_variables, unused_assignments)]
+            fn write(&self, bytes: &mut [u8]) {
+                let mut at = 0;
+                $(
+                    $crate::field::Field::write(&self.$field, &mut bytes[at..]);
+                    at += <$ty as $crate::field::Field>::LEN;
+                )*
+            }
+        }
+    )*};
+}
+pub(crate) use args;
+
 /// An account that is one layout: kind and version first, then nothing but its fields.
 macro_rules! account {
     ($name:ident, $kind:expr) => {

@@ -2,7 +2,7 @@
 //! The accounts of each stand in `build`.
 
 use crate::account::{CloseReason, SessionRights, Settings, Vouch};
-use crate::field::{Field, LayoutError, byte_enum};
+use crate::field::{Field, LayoutError, args, byte_enum};
 use crate::limits::{COORDINATORS_MAX, LINES_PER_PAGE, MINTS};
 use crate::{Address, BaseUnits, Rate, Seconds, Timestamp};
 use core::fmt;
@@ -54,35 +54,6 @@ byte_enum! {
         /// Returns a lease's rent.
         ReclaimLease = 20,
     }
-}
-
-macro_rules! args {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $name { $($(#[$fdoc])* pub $field: $ty),* }
-
-        impl Field for $name {
-            const LEN: usize = 0 $(+ <$ty as Field>::LEN)*;
-            #[allow(unused_mut, unused_variables, unused_assignments)]
-            fn read(bytes: &[u8]) -> Result<Self, LayoutError> {
-                if bytes.len() < Self::LEN {
-                    return Err(LayoutError::Length { expected: Self::LEN, found: bytes.len() });
-                }
-                let mut at = 0;
-                Ok(Self { $($field: {
-                    let value = <$ty as Field>::read(&bytes[at..])?;
-                    at += <$ty as Field>::LEN;
-                    value
-                }),* })
-            }
-            #[allow(unused_mut, unused_variables, unused_assignments)]
-            fn write(&self, bytes: &mut [u8]) {
-                let mut at = 0;
-                $(self.$field.write(&mut bytes[at..]); at += <$ty as Field>::LEN;)*
-            }
-        }
-    )*};
 }
 
 args! {
@@ -259,6 +230,11 @@ impl<'a, T: Field> Items<'a, T> {
     /// Never true: an empty list is refused.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// As it stands in the data.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// Each, in order.

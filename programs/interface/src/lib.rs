@@ -20,6 +20,7 @@ pub mod account;
 pub mod build;
 mod clock;
 mod error;
+pub mod event;
 mod field;
 pub mod instruction;
 pub mod limits;

@@ -9,6 +9,7 @@
 
 mod access;
 mod cpi;
+mod emit;
 mod ix;
 mod signed;
 mod token;

@@ -17,6 +17,9 @@ use solana_transaction_error::TransactionError;
 /// The committed bytecode.
 const SO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../market/market.so");
 
+/// Where the runtime cuts a transaction's log, in bytes: as validators do.
+const LOG_BYTES_MAX: usize = 10_000;
+
 /// Which of Solana's features are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Features {
@@ -71,7 +74,7 @@ pub(crate) fn start(features: Features, authority: &Key) -> LiteSVM {
         .with_sigverify(true)
         .with_blockhash_check(true)
         .with_precompiles()
-        .with_log_bytes_limit(Some(0));
+        .with_log_bytes_limit(Some(LOG_BYTES_MAX));
     let elf = bytecode();
     svm.add_program(Address::from(PROGRAM_ID), &elf).expect("the program loads");
     let at = Address::from(program_data());

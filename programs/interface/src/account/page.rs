@@ -228,6 +228,12 @@ impl<'a> PageMut<'a> {
         true
     }
 
+    /// The bytes of the lines from `first` on.
+    pub fn bytes_from(&self, first: u8) -> &[u8] {
+        let end = line_at(self.header.count);
+        self.bytes.get(line_at(first)..end).unwrap_or(&[])
+    }
+
     /// Appends a line and returns its index, or `None` when the page is full.
     #[must_use]
     pub fn push(&mut self, line: &Line) -> Option<u8> {

@@ -1,8 +1,9 @@
 //! `apply_config`: anyone puts proposed settings into force after their cool-down.
 
 use crate::access::{Outcome, args, load_mut, now, store, take};
+use crate::emit;
 use ionet_market_interface::account::Config;
-use ionet_market_interface::instruction::Nothing;
+use ionet_market_interface::instruction::{Nothing, Tag};
 use ionet_market_interface::{MarketError, Timestamp};
 use pinocchio::{AccountView, Address};
 
@@ -19,5 +20,6 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
     }
     record.now = record.next;
     record.next_at = Timestamp(0);
-    store(config, &record)
+    store(config, &record)?;
+    emit::account(Tag::ApplyConfig, config)
 }

@@ -5,9 +5,11 @@ use crate::access::{
     Outcome, args_and_list, is_coordinator, item, key, load_mut, now, page, page_bytes, signs,
     store, take,
 };
-use ionet_market_interface::account::{Lease, LeaseState, PageMut, Vouch};
-use ionet_market_interface::instruction::{Attest, Served};
-use ionet_market_interface::{Address as Key, BaseUnits, MarketError, Seconds, Timestamp};
+use crate::emit::Listed;
+use ionet_market_interface::account::{Lease, LeaseState, Line, PageMut, Vouch};
+use ionet_market_interface::event::Vouched;
+use ionet_market_interface::instruction::{Attest, Served, Tag};
+use ionet_market_interface::{Address as Key, BaseUnits, Bps, MarketError, Seconds, Timestamp};
 use pinocchio::{AccountView, Address};
 
 #[inline(never)]
@@ -21,10 +23,16 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
     let v = clock_for_claims(&mut record, now)?;
     let mut bytes = page_bytes(program, page_account)?;
     let mut page = page(&mut bytes, key(lease))?;
+    let mut log = Listed::after::<Vouched>();
     for served in list.iter() {
-        vouch(&mut record, &mut page, &item(served)?, v, now)?;
+        let served = item(served)?;
+        vouch(&mut record, &mut page, &served, v, now)?;
+        log.push(&served)?;
     }
-    store(lease, &record)
+    store(lease, &record)?;
+    let (page, owed, fees) = (page.header().number, record.owed, record.fees);
+    log.log(Tag::Attest, &Vouched { lease: *key(lease), page, owed, fees });
+    Ok(())
 }
 
 /// Whether the signer's word counts for this lease.
@@ -73,21 +81,23 @@ pub(crate) fn vouch(
     if lease.accept_s > 0 && now <= line.accept_until(lease.accept_s) {
         return Err(MarketError::AcceptanceRunning);
     }
-    let (owed, fee) = (line.owed(), line.fee(lease.fee_bps));
+    let (owed, fee) = earned(&line, lease.fee_bps)?;
     line.served = claim.served;
-    lease.owed = grown(lease.owed, owed, line.owed())?;
-    lease.fees = grown(lease.fees, fee, line.fee(lease.fee_bps))?;
+    let (owed_now, fee_now) = earned(&line, lease.fee_bps)?;
+    lease.owed = grown(lease.owed, owed, owed_now)?;
+    lease.fees = grown(lease.fees, fee, fee_now)?;
     let _written = page.set_line(claim.index, &line);
     Ok(())
 }
 
+/// What a line has earned, and the fee on it. (`Line::fee` would divide for both.)
+fn earned(line: &Line, fee_bps: Bps) -> Result<(BaseUnits, BaseUnits), MarketError> {
+    let owed = line.owed().ok_or(MarketError::Overflow)?;
+    Ok((owed, fee_bps.fee_ceil(owed).ok_or(MarketError::Overflow)?))
+}
+
 /// `sum` after one of its parts grew from `before` to `after`.
-fn grown(
-    sum: BaseUnits,
-    before: Option<BaseUnits>,
-    after: Option<BaseUnits>,
-) -> Result<BaseUnits, MarketError> {
-    let (Some(before), Some(after)) = (before, after) else { return Err(MarketError::Overflow) };
+fn grown(sum: BaseUnits, before: BaseUnits, after: BaseUnits) -> Result<BaseUnits, MarketError> {
     let more = after.checked_sub(before).ok_or(MarketError::Overflow)?;
     sum.checked_add(more).ok_or(MarketError::Overflow)
 }

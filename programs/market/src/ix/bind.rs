@@ -5,11 +5,12 @@ use crate::access::{
     Outcome, args_and_list, is_coordinator, is_open, item, key, load_mut, now, page, page_bytes,
     paired, signs, store, take,
 };
-use crate::cpi;
+use crate::{cpi, emit};
 use ionet_market_interface::account::{
     Device, Kind, LAYOUT_VERSION, Lease, Line, LineState, PageHeader, PageMut, PageRef,
 };
-use ionet_market_interface::instruction::{Bind, BindLine};
+use ionet_market_interface::event::Bound;
+use ionet_market_interface::instruction::{Bind, BindLine, Tag};
 use ionet_market_interface::limits::{LINES_PER_PAGE, PAGES_MAX};
 use ionet_market_interface::{BaseUnits, MarketError, Rate, Seconds, Timestamp, seeds};
 use ionet_units::checked_mul;
@@ -37,10 +38,14 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
     if page.header().number != args.page {
         return Err(MarketError::WrongPage);
     }
+    let first = page.header().count;
     for (line, device) in lines.iter().zip(devices) {
         bind(program, &mut record, &mut page, device, &(item(line)?, now))?;
     }
-    store(lease, &record)
+    store(lease, &record)?;
+    let head = Bound { lease: *key(lease), page: args.page, first };
+    emit::event_and(Tag::Bind, &head, page.bytes_from(first));
+    Ok(())
 }
 
 #[inline(always)]

@@ -2,10 +2,12 @@
 //! needs nobody else to be paid for what it has a receipt for.
 
 use crate::access::{Outcome, args, key, load, load_mut, now, page, page_bytes, store, take};
+use crate::emit::Listed;
 use crate::ix::attest::{clock_for_claims, vouch};
 use crate::signed::signer_before;
 use ionet_market_interface::account::{Config, Lease, Vouch};
-use ionet_market_interface::instruction::{ClaimReceipt, Served};
+use ionet_market_interface::event::Vouched;
+use ionet_market_interface::instruction::{ClaimReceipt, Served, Tag};
 use ionet_market_interface::statement::Receipt;
 use ionet_market_interface::{Address as Key, MarketError};
 use pinocchio::{AccountView, Address};
@@ -30,8 +32,14 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
     };
     let message = receipt.signing_bytes(&genesis_hash, program.as_array());
     may_sign(&record, &signer_before(sysvar, &message)?)?;
-    vouch(&mut record, &mut page, &Served { index: args.index, served: args.served }, v, now)?;
-    store(lease, &record)
+    let served = Served { index: args.index, served: args.served };
+    vouch(&mut record, &mut page, &served, v, now)?;
+    store(lease, &record)?;
+    let mut log = Listed::after::<Vouched>();
+    log.push(&served)?;
+    let (owed, fees) = (record.owed, record.fees);
+    log.log(Tag::ClaimReceipt, &Vouched { lease: *key(lease), page: receipt.page, owed, fees });
+    Ok(())
 }
 
 /// Whose receipts count: as with `attest`, but the leader epoch does not matter. A receipt of an

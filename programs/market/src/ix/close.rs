@@ -3,9 +3,11 @@
 use crate::access::{
     Outcome, args, is_coordinator, is_open, key, load_mut, now, signs, store, take,
 };
+use crate::emit;
 use crate::ix::refund::pay_refund;
 use ionet_market_interface::account::{CloseReason, Lease, LeaseState, SessionRights};
-use ionet_market_interface::instruction::Close;
+use ionet_market_interface::event::Closed;
+use ionet_market_interface::instruction::{Close, Tag};
 use ionet_market_interface::{Address as Key, MarketError, Seconds, Timestamp};
 use pinocchio::{AccountView, Address};
 
@@ -23,11 +25,24 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
     record.set_clock(&clock);
     record.state = LeaseState::Closed;
     record.closed_at = clock.changed_at;
+    let before = record.refunded;
     if args.refund {
         let ([vault, to, token_program], _) = take::<3>(more)?;
-        return pay_refund(&mut record, lease, vault, to, token_program);
+        pay_refund(&mut record, lease, vault, to, token_program)?;
+    } else {
+        store(lease, &record)?;
     }
-    store(lease, &record)
+    let head = Closed {
+        lease: *key(lease),
+        actor: *key(actor),
+        reason: record.close_reason,
+        at: record.closed_at,
+        v: record.v,
+        committed: record.committed,
+        amount: record.refunded.saturating_sub(before),
+    };
+    emit::event(Tag::Close, &head);
+    Ok(())
 }
 
 /// On what ground the signer may close it.

@@ -5,8 +5,9 @@ use crate::access::{
     Outcome, args_and_list, is_coordinator, item, key, load_mut, now, page, page_bytes, paired,
     signs, store, take,
 };
+use crate::emit;
 use ionet_market_interface::account::{Device, Lease, LeaseState, Line, LineState, SessionRights};
-use ionet_market_interface::instruction::Lines;
+use ionet_market_interface::instruction::{Lines, Tag};
 use ionet_market_interface::{Address as Key, MarketError, Rate, Timestamp};
 use pinocchio::{AccountView, Address};
 
@@ -35,7 +36,9 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
         line.state = LineState::Ended;
         let _written = page.set_line(index, &line);
     }
-    store(lease, &record)
+    store(lease, &record)?;
+    emit::metered(Tag::EndLine, &record, page.header(), indexes.bytes());
+    Ok(())
 }
 
 /// Whether the signer may end every line; else each line's supplier may.

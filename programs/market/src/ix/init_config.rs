@@ -1,9 +1,9 @@
 //! `init_config`: the program's upgrade authority makes the configuration, once.
 
 use crate::access::{Outcome, args, is_at, key, signs, store, take};
-use crate::cpi;
+use crate::{cpi, emit};
 use ionet_market_interface::account::{Config, Kind, LAYOUT_VERSION};
-use ionet_market_interface::instruction::InitConfig;
+use ionet_market_interface::instruction::{InitConfig, Tag};
 use ionet_market_interface::{MarketError, Timestamp, UPGRADEABLE_LOADER, seeds};
 use pinocchio::cpi::Seed;
 use pinocchio::{AccountView, Address};
@@ -41,7 +41,8 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
         next_at: Timestamp(0),
         next: args.settings,
     };
-    store(config, &record)
+    store(config, &record)?;
+    emit::account(Tag::InitConfig, config)
 }
 
 /// The upgradeable loader's records say so: program (tag 2, address of its data), data (tag 3,

@@ -1,11 +1,11 @@
 //! `open_lease`: a renter locks a deposit against slots.
 
 use crate::access::{Outcome, args, key, load, load_mut, now, signs, store, take};
-use crate::{cpi, token};
+use crate::{cpi, emit, token};
 use ionet_market_interface::account::{
     CloseReason, Config, Kind, LAYOUT_VERSION, Lease, LeaseState, RenterCounter,
 };
-use ionet_market_interface::instruction::OpenLease;
+use ionet_market_interface::instruction::{OpenLease, Tag};
 use ionet_market_interface::limits::{ACCEPT_S_MAX, LEASE_S_MAX, SLOTS_MAX};
 use ionet_market_interface::{
     BaseUnits, MarketError, Rate, Seconds, TOKEN_PROGRAM, Timestamp, seeds,
@@ -85,7 +85,8 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
         reserved_2: [0; 48],
     };
     store(lease, &record)?;
-    cpi::pay_in(source, vault, renter, args.deposit)
+    cpi::pay_in(source, vault, renter, args.deposit)?;
+    emit::account(Tag::OpenLease, lease)
 }
 
 fn check_terms(args: &OpenLease, now: Timestamp) -> Outcome {

@@ -4,9 +4,11 @@
 use crate::access::{
     Outcome, args, close_record, is_at, is_finalized, key, load_mut, page, page_bytes, store, take,
 };
+use crate::emit;
 use ionet_market_interface::MarketError;
 use ionet_market_interface::account::Lease;
-use ionet_market_interface::instruction::Nothing;
+use ionet_market_interface::event::PageReclaimed;
+use ionet_market_interface::instruction::{Nothing, Tag};
 use pinocchio::{AccountView, Address};
 
 #[inline(never)]
@@ -27,8 +29,12 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
             return Err(MarketError::StillOwed);
         }
     }
+    let number = page.header().number;
     drop(bytes);
     record.pages_live = record.pages_live.checked_sub(1).ok_or(MarketError::Overflow)?;
     store(lease, &record)?;
-    close_record(page_account, rent_payer)
+    let rent = page_account.lamports();
+    close_record(page_account, rent_payer)?;
+    emit::event(Tag::ReclaimPage, &PageReclaimed { lease: *key(lease), page: number, rent });
+    Ok(())
 }

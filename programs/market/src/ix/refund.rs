@@ -1,9 +1,10 @@
 //! `refund`: pays the renter what no line of a closed lease can claim, if closing did not.
 
-use crate::access::{Outcome, args, load_mut, store, take};
-use crate::{cpi, token};
+use crate::access::{Outcome, args, key, load_mut, store, take};
+use crate::{cpi, emit, token};
 use ionet_market_interface::account::{Lease, LeaseState};
-use ionet_market_interface::instruction::Nothing;
+use ionet_market_interface::event::Refunded;
+use ionet_market_interface::instruction::{Nothing, Tag};
 use ionet_market_interface::{BaseUnits, MarketError};
 use pinocchio::{AccountView, Address};
 
@@ -15,7 +16,12 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
     if record.state != LeaseState::Closed {
         return Err(MarketError::LeaseNotClosed);
     }
-    pay_refund(&mut record, lease, vault, to, token_program)
+    let before = record.refunded;
+    pay_refund(&mut record, lease, vault, to, token_program)?;
+    let amount = record.refunded.saturating_sub(before);
+    let head = Refunded { lease: *key(lease), amount, refunded: record.refunded };
+    emit::event(Tag::Refund, &head);
+    Ok(())
 }
 
 /// Pays what is refundable now, writes the lease, and does nothing a second time.

@@ -2,11 +2,11 @@
 //! or signed a statement that the Ed25519 precompile checked right before.
 
 use crate::access::{Outcome, args, clock, key, load, signs, store, take};
-use crate::cpi;
 use crate::ix::update_device::{check_offer, set_offer};
 use crate::signed::signer_before;
+use crate::{cpi, emit};
 use ionet_market_interface::account::{Config, Device, Kind, LAYOUT_VERSION};
-use ionet_market_interface::instruction::RegisterDevice;
+use ionet_market_interface::instruction::{RegisterDevice, Tag};
 use ionet_market_interface::limits::STATEMENT_S_MAX;
 use ionet_market_interface::statement::registration;
 use ionet_market_interface::{MarketError, Rate, Seconds, Timestamp, seeds};
@@ -79,5 +79,6 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
         reserved_3: [0; 64],
     };
     set_offer(&mut record, &args.offer);
-    store(device, &record)
+    store(device, &record)?;
+    emit::account(Tag::RegisterDevice, device)
 }

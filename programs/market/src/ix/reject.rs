@@ -3,9 +3,10 @@
 use crate::access::{
     Outcome, item, key, load_mut, now, page, page_bytes, paired, signs, store, take,
 };
+use crate::emit;
 use crate::ix::end_line::{free_units, leave_slot};
 use ionet_market_interface::account::{Lease, LeaseState, Line, LineState, SessionRights};
-use ionet_market_interface::instruction::Indexes;
+use ionet_market_interface::instruction::{Indexes, Tag};
 use ionet_market_interface::{MarketError, Seconds, Timestamp};
 use pinocchio::{AccountView, Address};
 
@@ -40,7 +41,9 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
         line.state = LineState::Rejected;
         let _written = page.set_line(index, &line);
     }
-    store(lease, &record)
+    store(lease, &record)?;
+    emit::metered(Tag::Reject, &record, page.header(), indexes.bytes());
+    Ok(())
 }
 
 /// The line was started, its window is open, and nothing was vouched for (which cannot be

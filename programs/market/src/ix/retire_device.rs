@@ -1,9 +1,11 @@
 //! `retire_device`: a supplier removes a device that no line holds.
 
 use crate::access::{Outcome, args, close_record, is_at, key, load_mut, signs, take};
+use crate::emit;
 use ionet_market_interface::MarketError;
 use ionet_market_interface::account::Device;
-use ionet_market_interface::instruction::Nothing;
+use ionet_market_interface::event::DeviceRetired;
+use ionet_market_interface::instruction::{Nothing, Tag};
 use pinocchio::{AccountView, Address};
 
 #[inline(never)]
@@ -19,5 +21,8 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
         return Err(MarketError::DeviceInUse);
     }
     is_at(rent_payer, &record.rent_payer)?;
-    close_record(device, rent_payer)
+    let rent = device.lamports();
+    close_record(device, rent_payer)?;
+    emit::event(Tag::RetireDevice, &DeviceRetired { account: *key(device), rent });
+    Ok(())
 }

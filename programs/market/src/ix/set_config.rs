@@ -1,8 +1,9 @@
 //! `set_config`: the admin proposes settings. They wait for the cool-down that is in force.
 
 use crate::access::{Outcome, args, key, load_mut, now, signs, store, take};
+use crate::emit;
 use ionet_market_interface::account::Config;
-use ionet_market_interface::instruction::SetConfig;
+use ionet_market_interface::instruction::{SetConfig, Tag};
 use ionet_market_interface::{MarketError, Seconds};
 use pinocchio::{AccountView, Address};
 
@@ -20,5 +21,6 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
     }
     record.next = args.settings;
     record.next_at = now()?.saturating_add(Seconds(u64::from(record.now.config_cooldown_s)));
-    store(config, &record)
+    store(config, &record)?;
+    emit::account(Tag::SetConfig, config)
 }

@@ -5,9 +5,10 @@ use crate::access::{
     Outcome, args_and_list, is_coordinator, is_open, item, key, load_mut, now, page, page_bytes,
     signs, store, take,
 };
+use crate::emit;
 use ionet_market_interface::MarketError;
 use ionet_market_interface::account::{Lease, LineState};
-use ionet_market_interface::instruction::Lines;
+use ionet_market_interface::instruction::{Lines, Tag};
 use pinocchio::{AccountView, Address};
 
 #[inline(never)]
@@ -35,5 +36,7 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
         let _written = page.set_line(index, &line);
     }
     record.set_clock(&clock);
-    store(lease, &record)
+    store(lease, &record)?;
+    emit::metered(Tag::Start, &record, page.header(), indexes.bytes());
+    Ok(())
 }

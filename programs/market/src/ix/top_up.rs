@@ -1,10 +1,11 @@
 //! `top_up`: anyone adds money; the session key can do it as the token account's delegate, up
 //! to the cap that the renter approved there.
 
-use crate::access::{Outcome, args, is_open, load_mut, now, signs, store, take};
-use crate::{cpi, token};
+use crate::access::{Outcome, args, is_open, key, load_mut, now, signs, store, take};
+use crate::{cpi, emit, token};
 use ionet_market_interface::account::Lease;
-use ionet_market_interface::instruction::TopUp;
+use ionet_market_interface::event::ToppedUp;
+use ionet_market_interface::instruction::{Tag, TopUp};
 use ionet_market_interface::{BaseUnits, MarketError};
 use pinocchio::{AccountView, Address};
 
@@ -27,5 +28,15 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
     clock.top_up(amount, now()?)?;
     record.set_clock(&clock);
     store(lease, &record)?;
-    cpi::pay_in(source, vault, authority, amount)
+    cpi::pay_in(source, vault, authority, amount)?;
+    let head = ToppedUp {
+        lease: *key(lease),
+        authority: *key(authority),
+        amount,
+        deposit: record.deposit,
+        committed: record.committed,
+        v: record.v,
+    };
+    emit::event(Tag::TopUp, &head);
+    Ok(())
 }

@@ -2,8 +2,9 @@
 //! everything else holds for the next bind.
 
 use crate::access::{Outcome, args, key, load, load_mut, now, signs, store, take};
+use crate::emit;
 use ionet_market_interface::account::{Config, Device};
-use ionet_market_interface::instruction::{Offer, UpdateDevice};
+use ionet_market_interface::instruction::{Offer, Tag, UpdateDevice};
 use ionet_market_interface::limits::COORDINATORS_MAX;
 use ionet_market_interface::{MarketError, Seconds, Timestamp};
 use pinocchio::{AccountView, Address};
@@ -34,7 +35,8 @@ pub(crate) fn run(program: &Address, accounts: &mut [AccountView], data: &[u8]) 
         let wait = Seconds(u64::from(settings.now.payout_cooldown_s));
         record.payout_next_at = now.saturating_add(wait);
     }
-    store(device, &record)
+    store(device, &record)?;
+    emit::account(Tag::UpdateDevice, device)
 }
 
 /// The offer makes sense.
