@@ -1,4 +1,4 @@
-use ionet_core::{Amount, Asset, ClusterId, ClusterSpec, DeviceId, Role, Wallet};
+use ionet_core::{Amount, Asset, ClusterId, ClusterSpec, DeviceId, Role, SignatureBytes, Wallet};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -216,6 +216,58 @@ pub struct ClusterEvent {
     pub state: StateName,
     /// The request that caused it, where one did.
     pub request_id: Option<String>,
+}
+
+/// One signed count of a line's served seconds: a receipt of the market program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// Page of the lease.
+    pub page: u16,
+    /// Line of the page.
+    pub line: u8,
+    /// Generation of the line on the chain.
+    pub generation: u64,
+    /// Seconds served since the line's start.
+    pub served_s: u64,
+    /// Who signed: the lease's session key, or the renter.
+    #[schema(value_type = String)]
+    pub signer: Wallet,
+    /// The signature over the receipt's bytes, in base58.
+    #[schema(value_type = String)]
+    pub signature: SignatureBytes,
+}
+
+/// The renter's side vouches for served seconds. Counts only grow, so repeating it is harmless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vouch {
+    /// At most [`RECEIPTS_MAX`].
+    pub receipts: Vec<Receipt>,
+}
+
+/// Receipts in one request: a cluster has at most so many lines at once, and a request's body
+/// holds them.
+pub const RECEIPTS_MAX: usize = 128;
+
+/// What became of receipts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Vouched {
+    /// So many said something new and are handed to their devices.
+    pub taken: u32,
+    /// Those that were not taken.
+    pub refused: Vec<RefusedReceipt>,
+}
+
+/// A receipt that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusedReceipt {
+    /// Page of the lease.
+    pub page: u16,
+    /// Line of the page.
+    pub line: u8,
+    /// Why, for people.
+    pub reason: String,
 }
 
 /// How to reach a cluster's Ray, through the tunnel.

@@ -10,6 +10,7 @@
 //! | `POST /v1/clusters` | wallet | [`CreateCluster`] -> [`Cluster`] |
 //! | `GET /v1/clusters`, `GET /v1/clusters/{id}` | owner | -> [`Cluster`] |
 //! | `POST /v1/clusters/{id}/close` | owner | -> [`Cluster`] |
+//! | `POST /v1/clusters/{id}/receipts` | owner | [`Vouch`] -> [`Vouched`] |
 //! | `GET /v1/clusters/{id}/events?after=` | owner | -> [`ClusterEvent`]s, listed or followed |
 //! | `GET /v1/clusters/{id}/access` | owner | -> [`Access`] |
 //! | `GET /v1/clusters/{id}/tunnel/{port}` | owner | WebSocket of one TCP connection |
@@ -21,7 +22,7 @@
 //! | `GET /healthz`, `GET /metrics`, `GET /openapi.json` | anyone | |
 //!
 //! Every mutation that a wallet makes carries an `Idempotency-Key` header (1 to 64 printable
-//! characters). Errors are [`Problem`]s.
+//! characters), but for receipts: they only grow. Errors are [`Problem`]s.
 //!
 //! With `accept: text/event-stream`, events come as server-sent events until nothing more can
 //! happen. A tunnel's binary messages are its bytes. An empty one from the client ends its
@@ -36,7 +37,7 @@ mod session;
 
 pub use cluster::{
     Access, Cluster, ClusterEvent, CreateCluster, ExecMessage, LeaseTerms, MemberView, Money,
-    Quote, QuotedDevice, StateName, Step,
+    Quote, QuotedDevice, RECEIPTS_MAX, Receipt, RefusedReceipt, StateName, Step, Vouch, Vouched,
 };
 pub use device::{Device, DeviceStateName, Drain, Offer};
 pub use network::Network;

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use ionet_coordinator::sessions::SessionTable;
-use ionet_coordinator::sessions::meter::{LineKey, Metered};
+use ionet_coordinator::sessions::meter::{LineKey, Metered, Word};
 use ionet_core::{ClusterId, DeviceId, Inventory, PartId, PartState, PartStatus, Wallet};
 use ionet_network::{
     At, Command, DeviceTerms, Facts, Heard, LineRef, ServedMeter, Soft, decide, limits,
@@ -134,7 +134,9 @@ pub(crate) fn hire(table: &mut SessionTable<()>, n: usize) {
             awaits_hello: false,
             started: NOW,
             runs_until: At(i64::MAX),
+            word: Word { ours: true, renters: Vec::new() },
             meter: ServedMeter::start(NOW, limits::HIRED_INTERVAL_MS),
+            vouched: None,
         };
         table.meter(device(i), metered);
     }

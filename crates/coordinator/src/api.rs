@@ -131,6 +131,7 @@ pub fn router(
         .route("/v1/clusters", post(clusters::create).get(clusters::list))
         .route("/v1/clusters/{id}", get(clusters::show))
         .route("/v1/clusters/{id}/close", post(clusters::close))
+        .route("/v1/clusters/{id}/receipts", post(clusters::receipts))
         .route("/v1/clusters/{id}/events", get(events::events))
         .route("/v1/clusters/{id}/access", get(clusters::access))
         .route("/v1/clusters/{id}/tunnel/{port}", get(tunnel::tunnel))

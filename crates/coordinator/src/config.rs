@@ -14,7 +14,10 @@
 //! ```
 
 use ionet_core::{ProgramId, Wallet};
-use ionet_network::limits::{HIRED_INTERVAL_MS, IDLE_INTERVAL_MS};
+use ionet_network::Patience;
+use ionet_network::limits::{
+    DEPOSIT_GRACE_MS, HIRED_INTERVAL_MS, IDLE_INTERVAL_MS, VOUCH_GRACE_MS,
+};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -87,6 +90,13 @@ pub struct Config {
     /// Milliseconds between heartbeats of a device with parts.
     #[serde(default = "hired_interval_ms")]
     pub hired_interval_ms: u64,
+    /// Seconds that parts go on, unpaid, after their deposit is used up.
+    #[serde(default = "deposit_grace_s")]
+    pub deposit_grace_s: u64,
+    /// Seconds after which a cluster ends for which only the renter's side may vouch and does
+    /// not.
+    #[serde(default = "vouch_grace_s")]
+    pub vouch_grace_s: u64,
     /// Version of Ray in the default image, as clients are told.
     #[serde(default = "ray_version")]
     pub ray_version: String,
@@ -121,6 +131,14 @@ fn idle_interval_ms() -> u64 {
 
 fn hired_interval_ms() -> u64 {
     HIRED_INTERVAL_MS
+}
+
+fn deposit_grace_s() -> u64 {
+    DEPOSIT_GRACE_MS / 1_000
+}
+
+fn vouch_grace_s() -> u64 {
+    VOUCH_GRACE_MS / 1_000
 }
 
 fn ray_version() -> String {
@@ -159,7 +177,15 @@ impl Config {
         let idle = (50..=IDLE_INTERVAL_MS).contains(&self.idle_interval_ms);
         check(idle, "idle_interval_ms", "50 to 20000")?;
         let hired = (50..=HIRED_INTERVAL_MS).contains(&self.hired_interval_ms);
-        check(hired, "hired_interval_ms", "50 to 2000")
+        check(hired, "hired_interval_ms", "50 to 2000")?;
+        // Suppliers are asked to serve unpaid, or without a receipt, no longer than an hour.
+        check(self.deposit_grace_s <= 3_600, "deposit_grace_s", "0 to 3600")?;
+        check((1..=3_600).contains(&self.vouch_grace_s), "vouch_grace_s", "1 to 3600")
+    }
+
+    /// How long clusters go on without money, or without anyone's word.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience { deposit_ms: self.deposit_grace_s * 1_000, vouch_ms: self.vouch_grace_s * 1_000 }
     }
 
     /// Time between two plans.

@@ -10,9 +10,13 @@ mod views;
 pub use stream::DeviceStream;
 pub use views::{ClusterView, Views};
 
-use ionet_api::{Access, Cluster, ClusterEvent, CreateCluster, Device, Network, Offer, Quote};
-use ionet_core::{ChipClass, ClusterId, ClusterSpec, DeviceId, Wallet};
-use ionet_wire::message::Purpose;
+use crate::market::receipts::holds;
+use ionet_api::{
+    Access, Cluster, ClusterEvent, CreateCluster, Device, Network, Offer, Quote, RECEIPTS_MAX,
+    Receipt, RefusedReceipt, Vouched,
+};
+use ionet_core::{ChainRef, ChipClass, ClusterId, ClusterSpec, DeviceId, Wallet};
+use ionet_wire::message::{Purpose, SignedReceipt};
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -105,6 +109,17 @@ pub enum Request {
         request_id: String,
         /// The answer.
         reply: Reply<Cluster>,
+    },
+    /// Take receipts of the renter's side.
+    Vouch {
+        /// Who.
+        renter: Wallet,
+        /// Which.
+        cluster: ClusterId,
+        /// The receipts; their signatures hold.
+        receipts: Vec<SignedReceipt>,
+        /// The answer.
+        reply: Reply<Vouched>,
     },
     /// Stop or resume giving parts to a device.
     Drain {
@@ -241,6 +256,44 @@ impl Control {
     ) -> Result<Cluster, ControlError> {
         let request_id = request_id.to_owned();
         self.ask(|reply| Request::Close { renter, cluster, request_id, reply }).await
+    }
+
+    /// Takes receipts of the renter's side for a cluster that `renter` owns. Signatures are
+    /// checked here, before the loop is asked: it has other things to do.
+    pub async fn vouch(
+        &self,
+        renter: Wallet,
+        cluster: ClusterId,
+        receipts: Vec<Receipt>,
+    ) -> Result<Vouched, ControlError> {
+        let known = self.cluster(cluster).filter(|c| c.renter == renter);
+        let lease = known.ok_or(ControlError::NotFound { what: "cluster" })?.lease;
+        if receipts.len() > RECEIPTS_MAX {
+            let why = format!("{} receipts; at most {RECEIPTS_MAX}", receipts.len());
+            return Err(ControlError::BadRequest(why));
+        }
+        let network = self.network();
+        let chain = ChainRef { genesis: network.genesis, program: network.program };
+        let signed = receipts.into_iter().map(|r| SignedReceipt {
+            cluster,
+            lease,
+            page: r.page,
+            line: r.line,
+            generation: r.generation,
+            served_s: r.served_s,
+            signer: r.signer,
+            signature: r.signature,
+        });
+        let (receipts, forged): (Vec<_>, Vec<_>) = signed.partition(|r| holds(&chain, r));
+        let make = |reply| Request::Vouch { renter, cluster, receipts, reply };
+        let mut vouched = self.ask(make).await?;
+        let refused = |r: SignedReceipt| RefusedReceipt {
+            page: r.page,
+            line: r.line,
+            reason: "the signature does not hold for this lease, program and chain".to_owned(),
+        };
+        vouched.refused.extend(forged.into_iter().map(refused));
+        Ok(vouched)
     }
 
     /// How to reach the Ray of a cluster that `renter` owns.

@@ -13,6 +13,7 @@ mod observe;
 mod publish;
 mod requests;
 mod steps;
+mod vouch;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -116,7 +117,8 @@ pub(crate) struct Parts {
 impl Leader {
     pub(crate) fn new(parts: Parts) -> Self {
         let now = parts.clock.now();
-        let soft = Soft { started_at: now, ..Soft::default() };
+        let patience = parts.config.patience();
+        let soft = Soft { started_at: now, patience, ..Soft::default() };
         let Replay { facts, seq, timelines, secrets } = parts.replay;
         let mut leader = Self {
             config: parts.config,

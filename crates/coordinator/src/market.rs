@@ -4,7 +4,7 @@
 //! Every step first reads what the chain already has and does only the rest: after a crash in
 //! the middle, the same step again brings the same end. No step retries by itself.
 
-mod receipts;
+pub(crate) mod receipts;
 mod steps;
 mod views;
 

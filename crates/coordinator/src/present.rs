@@ -115,7 +115,11 @@ pub(crate) fn cluster(
         reason: reason(cluster),
         spec: cluster.spec.clone(),
         lease: cluster.lease,
-        terms: lease_terms(config, cluster.coordinator, &cluster.spec, &cluster.quote, expires_at),
+        terms: api::LeaseTerms {
+            // What was paid in, not what was quoted.
+            deposit: cluster.terms.as_ref().map_or(cluster.quote.deposit, |t| t.deposit).0,
+            ..lease_terms(config, cluster.coordinator, &cluster.spec, &cluster.quote, expires_at)
+        },
         members: members(facts, cluster, soft),
         steps: steps(cluster, soft),
         created_at_ms: cluster.requested_at.0,

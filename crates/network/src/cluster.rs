@@ -1,7 +1,7 @@
 //! What is known of a cluster.
 
 use crate::At;
-use crate::lease::{LeaseMismatch, LeaseTerms, LineRef, Money};
+use crate::lease::{DepositLevel, LeaseMismatch, LeaseTerms, LineRef, Money};
 use crate::quote::QuoteTerms;
 use ionet_core::{ClusterId, ClusterSpec, DeviceId, PartId, Role, Wallet};
 use ionet_placement::Refusal;
@@ -120,6 +120,8 @@ pub enum EndReason {
     Expired,
     /// The deposit is used up.
     DepositSpent,
+    /// Nobody who may vouched for its seconds: its suppliers owe it nothing more.
+    NobodyVouched,
     /// The quote's time went by without a lease.
     QuoteExpired,
     /// The coordinator ends it.
@@ -157,6 +159,7 @@ impl EndReason {
             | EndReason::ClosedOnChain
             | EndReason::Expired
             | EndReason::DepositSpent
+            | EndReason::NobodyVouched
             | EndReason::QuoteExpired
             | EndReason::Coordinator { .. } => false,
             EndReason::LeaseMismatch { .. }
@@ -174,6 +177,9 @@ impl fmt::Display for EndReason {
             EndReason::ClosedOnChain => f.write_str("its lease was closed on the chain"),
             EndReason::Expired => f.write_str("its time is over"),
             EndReason::DepositSpent => f.write_str("its deposit is used up"),
+            EndReason::NobodyVouched => {
+                f.write_str("nobody on the renter's side vouched for its served time any more")
+            }
             EndReason::QuoteExpired => f.write_str("no lease was opened before the quote expired"),
             EndReason::Coordinator { why } => write!(f, "ended by the coordinator: {why}"),
             EndReason::LeaseMismatch { mismatch } => mismatch.fmt(f),
@@ -363,8 +369,11 @@ pub struct Cluster {
     pub start_failures: u8,
     /// When each page was last attested, and whether that was the last time.
     pub attested: BTreeMap<u16, (At, bool)>,
-    /// The deposit for which a warning was given.
-    pub low_warned: Option<BaseUnits>,
+    /// The deposit for which a warning was given, and which.
+    pub low_warned: Option<(BaseUnits, DepositLevel)>,
+    /// Since when nobody who may vouches for it, if the renter was told so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vouch_silent: Option<At>,
 }
 
 fn lines_as_list<S: serde::Serializer>(
@@ -445,6 +454,25 @@ impl Cluster {
         }
         let unstarted = self.seats().filter(|(_, s)| !self.is_started(s)).count();
         (unstarted > 0).then(|| format!("{unstarted} of {all} lines not started on the chain"))
+    }
+
+    /// Whether a warning that its deposit is that low would tell something new. That a fifth is
+    /// left is told once only: whoever adds little by little knows.
+    pub fn is_news(&self, deposit: BaseUnits, level: DepositLevel) -> bool {
+        match self.low_warned {
+            None => true,
+            Some((warned, _)) if warned != deposit => level > DepositLevel::Fifth,
+            Some((_, warned)) => level > warned,
+        }
+    }
+
+    /// When the first line that still runs began, by the chain's clock.
+    pub fn first_start(&self) -> Option<At> {
+        let running = |line: &Line| match line.state {
+            LineState::Started { at } => Some(at),
+            LineState::Bound { .. } | LineState::Ended { .. } | LineState::Rejected { .. } => None,
+        };
+        self.lines.values().filter_map(running).min()
     }
 
     /// The part that a seat shall run.

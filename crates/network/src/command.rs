@@ -4,9 +4,8 @@ use crate::At;
 use crate::cluster::EndReason;
 use crate::device::DeviceTerms;
 use crate::event::{AttestedLine, BoundLine, NewCluster};
-use crate::lease::{LeaseView, LineRef};
+use crate::lease::{DepositLow, LeaseView, LineRef};
 use ionet_core::{ClusterId, DeviceId, Inventory, PartStatus, Wallet};
-use ionet_units::BaseUnits;
 
 /// What the core is told: a wish, an observation, or that some time went by. Each may be told
 /// twice: what is known already gives no events.
@@ -157,10 +156,22 @@ pub enum Command {
     DepositLow {
         /// The cluster.
         cluster: ClusterId,
-        /// The deposit.
-        deposit: BaseUnits,
-        /// Until when it lasts.
-        runs_until: At,
+        /// How low.
+        low: DepositLow,
+    },
+    /// The planner found that nobody who may vouches for a cluster.
+    VouchSilent {
+        /// The cluster.
+        cluster: ClusterId,
+        /// Since when.
+        since: At,
+        /// When it ends if that goes on.
+        until: At,
+    },
+    /// The planner found that someone vouches again.
+    VouchHeard {
+        /// The cluster.
+        cluster: ClusterId,
     },
     /// `attest` was confirmed.
     Attested {

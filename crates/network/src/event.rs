@@ -3,7 +3,7 @@
 use crate::At;
 use crate::cluster::EndReason;
 use crate::device::DeviceTerms;
-use crate::lease::{LeaseTerms, LineRef};
+use crate::lease::{DepositLevel, LeaseTerms, LineRef};
 use crate::quote::QuoteTerms;
 use ionet_core::{ClusterId, ClusterSpec, DeviceId, Inventory, Wallet};
 use ionet_placement::Refusal;
@@ -383,6 +383,26 @@ events! {
         deposit: BaseUnits,
         /// Until when it lasts.
         runs_until: At,
+        /// How low.
+        #[serde(default)]
+        level: DepositLevel,
+        /// When parts stop if nothing is added.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stops_at: Option<At>,
+    }
+    /// Nobody who may vouches for the cluster's seconds.
+    VouchSilent(1) "vouch-silent" {
+        /// The cluster.
+        cluster: ClusterId,
+        /// Since when.
+        since: At,
+        /// When it ends if that goes on.
+        until: At,
+    }
+    /// Someone vouches again.
+    VouchHeard(1) "vouch-heard" {
+        /// The cluster.
+        cluster: ClusterId,
     }
     /// The cluster is to end.
     ClusterStopping(1) "cluster-stopping" {
@@ -498,6 +518,8 @@ impl Event {
             | Event::ClusterReady { cluster }
             | Event::ClusterDegraded { cluster, .. }
             | Event::DepositLow { cluster, .. }
+            | Event::VouchSilent { cluster, .. }
+            | Event::VouchHeard { cluster }
             | Event::ClusterStopping { cluster, .. }
             | Event::ClusterClosed { cluster, .. }
             | Event::ClusterFailed { cluster, .. }

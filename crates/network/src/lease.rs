@@ -24,6 +24,40 @@ pub struct LeaseTerms {
     pub vouch: Vouch,
     /// When its clock stops for good.
     pub expires_at: At,
+    /// A key that acts for the renter, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Wallet>,
+    /// Seconds after a line's start in which the renter may refuse it. The program takes no
+    /// word about its seconds meanwhile.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub accept_s: u8,
+}
+
+fn is_zero(n: &u8) -> bool {
+    *n == 0
+}
+
+impl LeaseTerms {
+    /// Whose receipts the program takes for this lease: `coordinator`'s, or the session key's
+    /// and the renter's own.
+    pub fn vouchers(&self, coordinator: Wallet, renter: Wallet) -> Vec<Wallet> {
+        let ours = match self.vouch {
+            Vouch::Coordinator | Vouch::Either => Some(coordinator),
+            Vouch::Session => None,
+        };
+        let renters = match self.vouch {
+            Vouch::Session | Vouch::Either => [self.session, Some(renter)],
+            Vouch::Coordinator => [None, None],
+        };
+        ours.into_iter().chain(renters.into_iter().flatten()).collect()
+    }
+
+    /// The first instant at which the program takes a word about a line that began at `started`.
+    pub fn vouched_from(&self, started: At) -> At {
+        // Its acceptance window includes its last second.
+        let window_s = if self.accept_s == 0 { 0 } else { u64::from(self.accept_s) + 1 };
+        started.plus_ms(window_s * 1_000)
+    }
 }
 
 /// Where a lease stands on the chain.
@@ -124,6 +158,34 @@ pub struct LeaseClockView {
     pub committed: BaseUnits,
     /// When the money or the time ends, whichever is first, if nothing changes.
     pub runs_until: At,
+}
+
+/// How near a deposit's end is. Later ones are more urgent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DepositLevel {
+    /// Less than a fifth of it is left.
+    #[default]
+    Fifth,
+    /// It lasts for less than five minutes.
+    FiveMinutes,
+    /// It lasts for less than a minute.
+    OneMinute,
+    /// It is used up: parts go on for the grace period, unpaid.
+    Spent,
+}
+
+/// A deposit that is low.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DepositLow {
+    /// The deposit.
+    pub deposit: BaseUnits,
+    /// Until when it lasts.
+    pub runs_until: At,
+    /// How low.
+    pub level: DepositLevel,
+    /// When parts stop if nothing is added.
+    pub stops_at: At,
 }
 
 /// The money side of a cluster, as far as the chain confirmed it.

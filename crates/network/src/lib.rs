@@ -111,9 +111,10 @@ pub use event::{
 };
 pub use facts::Facts;
 pub use lease::{
-    LeaseClockView, LeaseMismatch, LeaseStatus, LeaseTerms, LeaseView, LineRef, LineRefError, Money,
+    DepositLevel, DepositLow, LeaseClockView, LeaseMismatch, LeaseStatus, LeaseTerms, LeaseView,
+    LineRef, LineRefError, Money,
 };
 pub use meter::ServedMeter;
-pub use plan::{BindLine, Heard, Plan, Soft, Step, WantedPart, plan};
+pub use plan::{BindLine, Heard, Patience, Plan, Soft, Step, WantedPart, plan};
 pub use quote::{Quote, QuoteError, QuoteTerms, deposit_needed, quote};
 pub use record::{Record, RecordError};

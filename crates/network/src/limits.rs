@@ -60,10 +60,24 @@ pub const STALE_HELLOS_MAX: u8 = 3;
 /// Milliseconds between attestations on the chain: a supplier waits 600 s for a receipt, and a
 /// transaction for each page costs its fee.
 pub const ATTEST_INTERVAL_MS: u64 = 600_000;
-/// A deposit is low when it lasts for less than this many milliseconds ...
+/// The first warning comes when less than this percentage of a deposit is left: the one that
+/// grows with the lease, so that nobody has to hurry.
+pub const DEPOSIT_LOW_PERCENT: u64 = 20;
+/// The next when it lasts for less than this many milliseconds: time to find one's wallet ...
 pub const DEPOSIT_LOW_MS: u64 = 300_000;
-/// ... or less than this percentage of it is left.
-pub const DEPOSIT_LOW_PERCENT: u64 = 10;
+/// ... and the last: time to sign.
+pub const DEPOSIT_LAST_MS: u64 = 60_000;
+/// Milliseconds that parts go on after their deposit is used up: whoever signs a top-up at the
+/// last warning has as long again for it to land. Nobody pays for them, so it is short.
+pub const DEPOSIT_GRACE_MS: u64 = 120_000;
+/// Seconds that a lease's first deposit must pay for at least, or its whole time if that is
+/// less: no shorter than the shortest lease, which suppliers must take too.
+pub const FIRST_DEPOSIT_S_MIN: u64 = 60;
+/// Milliseconds without a word of the only ones who may vouch before a cluster ends: what a
+/// supplier is asked to serve without a receipt.
+pub const VOUCH_GRACE_MS: u64 = 600_000;
+/// The renter is told after this part of that time.
+pub const VOUCH_TOLD_PART: u64 = 10;
 /// Served milliseconds that one gap between heartbeats can count for, in intervals.
 pub const METER_GAP_INTERVALS: u64 = 3;
 /// Seconds of the coordinator's own outage that a part which ran on is credited for: as long

@@ -176,7 +176,7 @@ fn a_lease_that_is_not_as_quoted_is_refunded() {
     type Edit = fn(&mut LeaseView);
     let edits: [(Edit, &str); 6] = [
         (|v| v.policy_hash = [0; 32], "policy hash"),
-        (|v| v.terms.deposit = BaseUnits(v.terms.deposit.0 - 1), "deposit"),
+        (|v| v.terms.deposit = BaseUnits(600), "deposit"),
         (|v| v.renter = Wallet([7; 32]), "wallet"),
         (|v| v.terms.slots_max = 9, "slots"),
         (|v| v.terms.vouch = ionet_core::Vouch::Session, "vouch"),
@@ -409,11 +409,21 @@ fn the_end_of_money_or_time_ends_a_cluster() {
     w.soft.leases.insert(cluster, LeaseClockView { deposit, committed, runs_until });
     w.soft.told.insert((cluster, device_id(1)), (1, 1));
     assert!(w.plan().steps.is_empty());
+    for (wait, level) in [
+        (1, DepositLevel::FiveMinutes),
+        (DEPOSIT_LOW_MS - DEPOSIT_LAST_MS, DepositLevel::OneMinute),
+        (DEPOSIT_LAST_MS, DepositLevel::Spent),
+    ] {
+        w.pass(wait);
+        w.soft.heard.get_mut(&device_id(1)).unwrap().at = w.now;
+        w.records();
+        assert_eq!(w.facts.clusters[&cluster].low_warned, Some((deposit, level)));
+        assert!(w.plan().steps.is_empty(), "one warning for one deposit and level");
+    }
+    w.pass(DEPOSIT_GRACE_MS - 2);
+    w.soft.heard.get_mut(&device_id(1)).unwrap().at = w.now;
+    assert!(w.plan().steps.is_empty(), "the grace period lasts to its end");
     w.pass(1);
-    w.records();
-    assert_eq!(w.facts.clusters[&cluster].low_warned, Some(deposit));
-    assert!(w.plan().steps.is_empty(), "one warning for one deposit");
-    w.pass(DEPOSIT_LOW_MS);
     w.records();
     assert!(matches!(
         w.facts.clusters[&cluster].state,

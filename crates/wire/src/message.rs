@@ -184,6 +184,10 @@ pub enum CommandBody {
         spec: Box<PartSpec>,
         /// The lease that pays for it.
         lease: Wallet,
+        /// Whose receipts the market program takes for that lease, as the leader reads it there.
+        /// At most [`VOUCHERS_MAX`]; empty, from an older leader: the coordinator's alone.
+        #[serde(default)]
+        vouchers: Vec<Wallet>,
         /// Its secrets.
         secrets: PartSecrets,
     },
@@ -296,6 +300,9 @@ pub enum Purpose {
     Unknown,
 }
 
+/// Most keys whose receipts count for one lease: the coordinator's, the renter's and its session
+/// key's.
+pub const VOUCHERS_MAX: usize = 3;
 /// Ports of a part that a renter reaches through the tunnel: Ray's dashboard with the jobs
 /// API, and the Ray client's server.
 pub const DIALLABLE_PORTS: [u16; 2] = [8265, 10001];

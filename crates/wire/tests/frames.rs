@@ -48,6 +48,7 @@ fn run_part(members: usize) -> ToDevice {
     let body = CommandBody::RunPart {
         spec: Box::new(spec(members)),
         lease: Wallet([7; 32]),
+        vouchers: vec![Wallet([8; 32]); ionet_wire::message::VOUCHERS_MAX],
         secrets: PartSecrets { ray_token: "ab".repeat(32) },
     };
     let request_id = "req".to_owned();

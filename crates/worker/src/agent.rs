@@ -57,7 +57,11 @@ impl Agent {
         let take = move |store: &Store| {
             for receipt in &receipts {
                 let lease = store.seen(receipt.cluster)?.and_then(|(_, lease)| lease);
-                let outcome = match receipts::check(receipt, &chain, coordinator, lease) {
+                let mut vouchers = store.vouchers(receipt.cluster)?;
+                if vouchers.is_empty() {
+                    vouchers.push(coordinator);
+                }
+                let outcome = match receipts::check(receipt, &chain, &vouchers, lease) {
                     Ok(()) => match store.keep_receipt(receipt)? {
                         Kept::Newer => "kept",
                         Kept::Same => "same",

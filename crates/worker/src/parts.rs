@@ -10,7 +10,7 @@ use ionet_core::{
     ClusterId, DeviceId, Egress, Membership, PartId, PartSpec, PartState, PartStatus, Slice,
     Wallet, limits::DEVICES_MAX,
 };
-use ionet_wire::message::{Command, CommandBody, Outcome, PartSecrets};
+use ionet_wire::message::{Command, CommandBody, Outcome, PartSecrets, VOUCHERS_MAX};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -153,7 +153,10 @@ impl Parts {
             return Ok(Outcome::StaleLeader { seen });
         }
         match command.body {
-            CommandBody::RunPart { spec, lease, secrets } => {
+            CommandBody::RunPart { spec, lease, mut vouchers, secrets } => {
+                vouchers.truncate(VOUCHERS_MAX);
+                let cluster = spec.id.cluster;
+                self.store.call(move |s| s.set_vouchers(cluster, &vouchers)).await?;
                 let mut request_id = command.request_id;
                 while request_id.len() > REQUEST_ID_BYTES_MAX {
                     request_id.pop();

@@ -8,7 +8,7 @@ use ionet_wire::message::SignedReceipt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ReceiptError {
     /// Signed by somebody else.
-    #[error("the receipt's signer is not the coordinator of this session")]
+    #[error("the receipt's signer is none of those who may vouch for its lease")]
     Signer,
     /// The cluster is not the lease's.
     #[error("the receipt's lease does not pay for its cluster")]
@@ -21,15 +21,15 @@ pub(crate) enum ReceiptError {
     Signature,
 }
 
-/// Whether `receipt` would be accepted by the market program of `chain`. `lease` is what the
-/// store knows of the cluster.
+/// Whether `receipt` would be accepted by the market program of `chain`. `vouchers` are the keys
+/// whose word counts for its lease, `lease` is what the store knows of the cluster.
 pub(crate) fn check(
     receipt: &SignedReceipt,
     chain: &ChainRef,
-    coordinator: Wallet,
+    vouchers: &[Wallet],
     lease: Option<Wallet>,
 ) -> Result<(), ReceiptError> {
-    if receipt.signer != coordinator {
+    if !vouchers.contains(&receipt.signer) {
         return Err(ReceiptError::Signer);
     }
     if ClusterId::of_lease(&receipt.lease) != receipt.cluster {
@@ -57,7 +57,8 @@ mod tests {
     #[test]
     fn each_lie_is_seen() {
         let good = signed_receipt(Wallet([7; 32]), 60);
-        let (chain, signer, ours) = (chain(), coordinator_wallet(), Some(good.lease));
+        let (chain, ours) = (chain(), Some(good.lease));
+        let signer = &[coordinator_wallet()][..];
         assert_eq!(check(&good, &chain, signer, ours), Ok(()));
         let more = SignedReceipt { served_s: 61, ..good };
         assert_eq!(check(&more, &chain, signer, ours), Err(ReceiptError::Signature));
@@ -66,7 +67,8 @@ mod tests {
         let mut elsewhere = chain;
         elsewhere.genesis.0[0] ^= 1;
         assert_eq!(check(&good, &elsewhere, signer, ours), Err(ReceiptError::Signature));
-        assert_eq!(check(&good, &chain, Wallet([1; 32]), ours), Err(ReceiptError::Signer));
+        assert_eq!(check(&good, &chain, &[Wallet([1; 32])], ours), Err(ReceiptError::Signer));
+        assert_eq!(check(&good, &chain, &[], ours), Err(ReceiptError::Signer));
         assert_eq!(check(&good, &chain, signer, None), Err(ReceiptError::NotOurs));
         let other = SignedReceipt { lease: Wallet([8; 32]), ..good };
         assert_eq!(check(&other, &chain, signer, ours), Err(ReceiptError::Cluster));

@@ -38,6 +38,11 @@ CREATE TABLE receipts (
 ) STRICT;
 ";
 
+/// Added later: older software does without it, so the version stays.
+const SCHEMA_LATER: &str = "
+CREATE TABLE IF NOT EXISTS vouchers (cluster TEXT PRIMARY KEY, keys TEXT NOT NULL) STRICT;
+";
+
 /// Why the store did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -160,6 +165,7 @@ impl Store {
             SCHEMA_VERSION => (),
             found => return Err(StoreError::Version { path, found }),
         }
+        connection.execute_batch(SCHEMA_LATER).map_err(sqlite)?;
         Ok(Self { path, connection: Arc::new(Mutex::new(connection)) })
     }
 
@@ -227,6 +233,42 @@ impl Store {
         let Some((generation, lease)) = row else { return Ok(None) };
         let lease = lease.map(|l| l.parse().map_err(|e| self.row_error(e))).transpose()?;
         Ok(Some((generation, lease)))
+    }
+
+    /// Notes whose receipts count for a cluster's lease; none: the coordinator's alone. Clusters
+    /// that are no longer remembered take theirs with them.
+    pub(crate) fn set_vouchers(
+        &self,
+        cluster: ClusterId,
+        keys: &[Wallet],
+    ) -> Result<(), StoreError> {
+        let text = serde_json::to_string(keys).map_err(|e| self.row_error(e))?;
+        self.with(|c| {
+            c.execute(
+                "INSERT OR REPLACE INTO vouchers VALUES (?1, ?2)",
+                params![cluster.to_string(), text],
+            )?;
+            c.execute(
+                "DELETE FROM vouchers WHERE cluster <> ?1
+                 AND cluster NOT IN (SELECT cluster FROM clusters)",
+                [cluster.to_string()],
+            )
+        })
+        .map(|_| ())
+    }
+
+    /// Whose receipts count for a cluster's lease, as the coordinator said; empty: it did not.
+    pub(crate) fn vouchers(&self, cluster: ClusterId) -> Result<Vec<Wallet>, StoreError> {
+        let text: Option<String> = self.with(|c| {
+            c.query_row(
+                "SELECT keys FROM vouchers WHERE cluster = ?1",
+                [cluster.to_string()],
+                |r| r.get(0),
+            )
+            .optional()
+        })?;
+        let read = |text: String| serde_json::from_str(&text).map_err(|e| self.row_error(e));
+        text.map_or(Ok(Vec::new()), read)
     }
 
     /// Notes that generations of `id.cluster` below `id.generation` are over.

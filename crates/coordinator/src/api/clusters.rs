@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
-use ionet_api::{Access, Cluster, CreateCluster, ProblemCode};
+use ionet_api::{Access, Cluster, CreateCluster, ProblemCode, Vouch, Vouched};
 use ionet_core::{ClusterId, DeviceId, Wallet};
 use ionet_wire::message::Purpose;
 use serde::Deserialize;
@@ -82,6 +82,21 @@ pub(super) async fn close(
     let (control, renter) = (app.control.clone(), owner.wallet);
     let work = async move { control.close(renter, id, &request_id).await.map_err(ApiError::from) };
     once.run(&app, &owner, &bytes, StatusCode::OK, work).await
+}
+
+/// The renter's side vouches for served seconds. Receipts only grow, so there is nothing to
+/// keep for whoever repeats one.
+#[utoipa::path(post, path = "/v1/clusters/{id}/receipts", request_body = Vouch,
+    params(("id" = String, Path)), responses((status = 200, body = Vouched)),
+    security(("wallet" = ["clusters"])), tag = "clusters")]
+pub(super) async fn receipts(
+    State(app): State<App>,
+    owner: Owner<ToChange>,
+    ClusterPath(id): ClusterPath,
+    JsonBody { value: body, .. }: JsonBody<Vouch>,
+) -> Result<Json<Vouched>, ApiError> {
+    app.mutations.take(owner.wallet, app.now_ms()).map_err(ApiError::rate_limited)?;
+    Ok(Json(app.control.vouch(owner.wallet, id, body.receipts).await?))
 }
 
 /// How to reach the cluster's Ray, its token included.

@@ -29,6 +29,7 @@ use utoipa::{Modify, OpenApi};
         clusters::list,
         clusters::show,
         clusters::close,
+        clusters::receipts,
         events::events,
         clusters::access,
         tunnel::tunnel,

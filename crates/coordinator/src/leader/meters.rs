@@ -2,7 +2,7 @@
 
 use super::Leader;
 use super::publish::key_of;
-use crate::sessions::meter::{LineKey, Metered, newest, ran_on};
+use crate::sessions::meter::{LineKey, Metered, Word, newest, ran_on};
 use ionet_core::{DeviceId, PartId};
 use ionet_network::{Cluster, Line, LineRef, LineState, Money, ServedMeter, role_of};
 use ionet_wire::message::Hello;
@@ -29,6 +29,12 @@ impl Leader {
                 let (part, head, running) = seat(cluster, *at, line);
                 let lease = self.soft.leases.get(&cluster.id);
                 let expires = cluster.terms.as_ref().map_or(started, |t| t.expires_at);
+                let ended = match line.state {
+                    LineState::Ended { at, .. } => at,
+                    LineState::Bound { .. }
+                    | LineState::Started { .. }
+                    | LineState::Rejected { .. } => expires,
+                };
                 let metered = Metered {
                     key: key_of(cluster, *at, line),
                     part,
@@ -36,8 +42,10 @@ impl Leader {
                     running,
                     awaits_hello: replayed,
                     started,
-                    runs_until: lease.map_or(expires, |l| l.runs_until.min(expires)),
+                    runs_until: lease.map_or(expires, |l| l.runs_until.min(expires)).min(ended),
+                    word: word(cluster),
                     meter,
+                    vouched: None,
                 };
                 wanted.insert((line.device, (cluster.id, *at)), metered);
             }
@@ -49,7 +57,8 @@ impl Leader {
             };
             let same = fresh.key == m.key;
             if same {
-                *m = Metered { meter: m.meter.clone(), awaits_hello: m.awaits_hello, ..fresh };
+                let (meter, vouched) = (m.meter.clone(), m.vouched.take());
+                *m = Metered { meter, vouched, awaits_hello: m.awaits_hello, ..fresh };
             }
             same
         });
@@ -70,7 +79,14 @@ impl Leader {
             if !m.awaits_hello {
                 return;
             }
-            let shown = newest(&signer, &m.key, &hello.receipts).unwrap_or(0);
+            let shown = newest(&signer, &m.key, &m.word, &hello.receipts);
+            if !m.word.ours {
+                // Known already, or past the clock: the renter's side goes on from its own.
+                let _ = shown.map(|receipt| m.take(receipt, clock));
+                m.awaits_hello = false;
+                return;
+            }
+            let shown = shown.map_or(0, |receipt| receipt.served_s);
             let clock_s = m.clock_s(clock);
             let known = m.meter.served_s().max(shown.min(clock_s));
             let unbroken = m.running && ran_on(&hello.parts, m.part, before);
@@ -78,6 +94,15 @@ impl Leader {
             m.awaits_hello = false;
         });
     }
+}
+
+/// Whose word counts for a cluster's lines.
+fn word(cluster: &Cluster) -> Word {
+    let Some(terms) = &cluster.terms else { return Word::default() };
+    let mut renters = terms.vouchers(cluster.coordinator, cluster.renter);
+    let before = renters.len();
+    renters.retain(|key| *key != cluster.coordinator);
+    Word { ours: renters.len() < before, renters }
 }
 
 type ClusterLine = (ionet_core::ClusterId, LineRef);

@@ -3,7 +3,7 @@
 use super::{Leader, REFRESH_MS};
 use crate::control::ClusterView;
 use crate::present::{self, state_name, story};
-use crate::sessions::meter::LineKey;
+use crate::sessions::meter::{LineKey, Metered};
 use ionet_api::ClusterEvent;
 use ionet_core::ClusterId;
 use ionet_network::{At, Cluster, ClusterState, Event, Facts, Line, LineRef, Subject};
@@ -58,7 +58,7 @@ impl Leader {
     pub(super) fn served(&self, cluster: &Cluster, at: LineRef, line: &Line) -> u64 {
         let key = key_of(cluster, at, line);
         let table = self.sessions.table();
-        let metered = table.meter_of(line.device, &key).map_or(0, |m| m.meter.served_s());
+        let metered = table.meter_of(line.device, &key).map_or(0, Metered::served_s);
         metered.max(line.attested_s)
     }
 

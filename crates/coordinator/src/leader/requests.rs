@@ -25,6 +25,9 @@ impl Leader {
             Request::Close { renter, cluster, request_id, reply } => {
                 let _ = reply.send(self.close(renter, cluster, &request_id).await);
             }
+            Request::Vouch { renter, cluster, receipts, reply } => {
+                let _ = reply.send(self.vouch(renter, cluster, &receipts));
+            }
             Request::Drain { supplier, device, drain, reply } => {
                 let _ = reply.send(self.drain(supplier, device, drain).await);
             }
@@ -79,7 +82,11 @@ impl Leader {
     }
 
     /// The cluster of a renter; another's is not there.
-    fn own(&self, renter: Wallet, id: ClusterId) -> Result<&ionet_network::Cluster, ControlError> {
+    pub(super) fn own(
+        &self,
+        renter: Wallet,
+        id: ClusterId,
+    ) -> Result<&ionet_network::Cluster, ControlError> {
         let found = self.facts.clusters.get(&id).filter(|c| c.renter == renter);
         found.ok_or(ControlError::NotFound { what: "cluster" })
     }

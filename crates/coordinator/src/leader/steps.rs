@@ -4,10 +4,10 @@
 use super::{Done, Leader, meters, publish::key_of};
 use crate::market::{BindOutcome, Market, MarketStepError, is_fenced};
 use crate::sessions::Outgoing;
-use ionet_core::{ClusterId, DeviceId, PartId, PartState, PartStatus, Wallet};
+use ionet_core::{ClusterId, DeviceId, PartId, PartState, PartStatus, Vouch, Wallet};
 use ionet_network::{
-    At, AttestedLine, Command, LeaseClockView, LeaseView, LineRef, Money, Placement, Plan, Step,
-    plan,
+    At, AttestedLine, Cluster, Command, LeaseClockView, LeaseView, LineRef, Money, Placement, Plan,
+    Step, plan,
 };
 use ionet_wire::message::{CommandBody, Outcome as Answer, PartSecrets};
 use std::collections::{BTreeMap, BTreeSet};
@@ -232,7 +232,7 @@ impl Leader {
     /// frees them, once for each lease.
     fn release_devices(&mut self, now: At) {
         let epoch = self.log.epoch();
-        let due = |c: &&ionet_network::Cluster| {
+        let due = |c: &&Cluster| {
             matches!(c.money, Money::Closed { .. })
                 && !c.lines.is_empty()
                 && !self.released.contains(&c.id)
@@ -274,8 +274,30 @@ impl Leader {
             return;
         }
         let epoch = self.log.epoch();
+        if cluster.terms.as_ref().is_some_and(|terms| terms.vouch == Vouch::Session) {
+            self.claim(now, id, page, lines, last);
+            return;
+        }
         self.money(now, id, "attest", move |market: Market, lease| async move {
             let lines = market.attest(lease, epoch, page, &served).await?;
+            Ok(Brought::Attested { page, lines, last })
+        });
+    }
+
+    /// Where our word does not count: what the renter's side signed is cashed for the suppliers.
+    fn claim(&mut self, now: At, id: ClusterId, page: u16, lines: &[LineRef], last: bool) {
+        let Some(cluster) = self.facts.clusters.get(&id) else { return };
+        let receipts: Vec<_> = {
+            let table = self.sessions.table();
+            let kept = |at: &LineRef| {
+                let line = cluster.lines.get(at)?;
+                table.meter_of(line.device, &key_of(cluster, *at, line))?.vouched.clone()
+            };
+            lines.iter().filter_map(kept).collect()
+        };
+        let lines = lines.to_vec();
+        self.money(now, id, "claim", move |market: Market, lease| async move {
+            let lines = market.claim(lease, page, &lines, &receipts).await?;
             Ok(Brought::Attested { page, lines, last })
         });
     }
@@ -314,6 +336,7 @@ impl Leader {
         let body = CommandBody::RunPart {
             spec: Box::new(spec),
             lease: cluster.lease,
+            vouchers: vouchers_of(cluster),
             secrets: PartSecrets { ray_token },
         };
         let brought = Brought::Told { device, generation: told.0, membership: told.1 };
@@ -500,6 +523,12 @@ impl Leader {
         };
         self.flights.iter().filter_map(money).collect()
     }
+}
+
+/// Whose receipts count for a cluster's lease.
+fn vouchers_of(cluster: &Cluster) -> Vec<Wallet> {
+    let terms = cluster.terms.as_ref();
+    terms.map_or_else(Vec::new, |terms| terms.vouchers(cluster.coordinator, cluster.renter))
 }
 
 async fn seen(market: &Market, lease: Wallet) -> Result<Brought, StepError> {

@@ -54,15 +54,36 @@ impl ReceiptSigner {
 
     /// Whether a receipt that a device shows is one of ours, on this chain.
     pub fn is_ours(&self, receipt: &SignedReceipt) -> bool {
-        let plain = Receipt {
-            lease: receipt.lease.0,
-            page: receipt.page,
-            index: receipt.line,
-            generation: receipt.generation,
-            served_s: receipt.served_s,
-        };
-        let bytes = plain.signing_bytes(&self.chain.genesis.0, &self.chain.program.0);
-        receipt.signer.0 == self.key.address().to_bytes()
-            && ionet_core::verify(&receipt.signer.0, &bytes, &receipt.signature).is_ok()
+        receipt.signer.0 == self.key.address().to_bytes() && holds(&self.chain, receipt)
+    }
+
+    /// Whether it is a receipt of one of `vouchers`, on this chain.
+    pub fn is_of(&self, vouchers: &[Wallet], receipt: &SignedReceipt) -> bool {
+        vouchers.contains(&receipt.signer) && holds(&self.chain, receipt)
+    }
+}
+
+/// Whether a receipt's signature is its signer's, on this chain.
+pub(crate) fn holds(chain: &ChainRef, receipt: &SignedReceipt) -> bool {
+    let bytes = plain(receipt).signing_bytes(&chain.genesis.0, &chain.program.0);
+    ionet_core::verify(&receipt.signer.0, &bytes, &receipt.signature).is_ok()
+}
+
+fn plain(receipt: &SignedReceipt) -> Receipt {
+    Receipt {
+        lease: receipt.lease.0,
+        page: receipt.page,
+        index: receipt.line,
+        generation: receipt.generation,
+        served_s: receipt.served_s,
+    }
+}
+
+/// The same as the program's client has it.
+pub(super) fn for_the_chain(receipt: &SignedReceipt) -> ionet_ledger::SignedReceipt {
+    ionet_ledger::SignedReceipt {
+        receipt: plain(receipt),
+        signer: receipt.signer.0,
+        signature: receipt.signature.0,
     }
 }

@@ -1,13 +1,17 @@
 //! Money steps, each safe to repeat.
 
-use super::{Market, address};
+use super::{Market, address, receipts};
 use ionet_core::{DeviceId, Wallet};
 use ionet_ledger::interface::account::{CloseReason, Lease, LeaseState, LineState};
 use ionet_ledger::interface::limits::BIND_LINES_MAX;
 use ionet_ledger::interface::{MarketError, Timestamp};
-use ionet_ledger::{BoundLine as LineToBind, LedgerError, PlacedLine};
+use ionet_ledger::{BoundLine as LineToBind, LedgerError, PlacedLine, addresses};
 use ionet_network::{At, AttestedLine, BoundLine, EndReason, LineRef, Placement};
 use ionet_units::Rate;
+use ionet_wire::message::SignedReceipt;
+
+/// Receipts that are cashed in one transaction: each brings the 256 bytes of its check.
+const CLAIMS_PER_SEND: usize = 3;
 
 /// Why a money step did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -167,6 +171,43 @@ impl Market {
         Ok(stands)
     }
 
+    /// Cashes receipts of one page's lines for their suppliers; those that say nothing new, or
+    /// more than the lease's clock shows, are left out. Returns what stands on the chain now.
+    pub async fn claim(
+        &self,
+        lease: Wallet,
+        page: u16,
+        lines: &[LineRef],
+        receipts: &[SignedReceipt],
+    ) -> Result<Vec<AttestedLine>> {
+        let at = address(&lease);
+        let record = self.lease(lease).await?;
+        let v = record.v_at(self.clock().await?.timestamp());
+        let seen = self.ledger.lines(&at, &record).await?;
+        let page_at = addresses::page(&self.ledger.program(), &at, page).0;
+        let exits = self.ledger.exits(at, &record);
+        let (mut stands, mut calls) = (Vec::new(), Vec::new());
+        for named in lines {
+            let Some(placed) = seen.iter().find(|p| is(p, *named)) else { continue };
+            let mut served_s = placed.line.served.0;
+            let most = placed.line.served_max(v).0;
+            let about = |r: &&SignedReceipt| {
+                (r.page, r.line, r.generation) == (page, named.index, placed.line.generation)
+            };
+            let worth = |r: &&SignedReceipt| r.served_s > served_s && r.served_s <= most;
+            if let Some(receipt) = receipts.iter().filter(about).find(worth) {
+                served_s = receipt.served_s;
+                let signed = receipts::for_the_chain(receipt);
+                calls.push(exits.claim(&page_at, &signed, &self.chain.genesis.0));
+            }
+            stands.push(AttestedLine { index: named.index, served_s });
+        }
+        for some in calls.chunks(CLAIMS_PER_SEND) {
+            self.ledger.connection().send(&some.concat(), &[&*self.key]).await?;
+        }
+        Ok(stands)
+    }
+
     /// Closes a lease with a reason; one that is closed already stays as it is.
     pub async fn close(&self, lease: Wallet, epoch: u64, reason: &EndReason) -> Result<()> {
         let record = self.lease(lease).await?;
@@ -260,7 +301,7 @@ fn close_reason(reason: &EndReason) -> CloseReason {
         EndReason::DepositSpent => CloseReason::DepositExhausted,
         EndReason::StartTimedOut { .. } | EndReason::StartFailed { .. } => CloseReason::StartFailed,
         EndReason::LeaseMismatch { .. } | EndReason::QuoteExpired => CloseReason::Policy,
-        EndReason::Coordinator { .. } => CloseReason::CoordinatorLeaves,
+        EndReason::Coordinator { .. } | EndReason::NobodyVouched => CloseReason::CoordinatorLeaves,
         EndReason::Renter | EndReason::ClosedOnChain => CloseReason::Finished,
     }
 }

@@ -61,6 +61,8 @@ impl Market {
                     chain::Vouch::Session => Vouch::Session,
                 },
                 expires_at: lease.expires_at.into(),
+                session: (lease.session != [0; 32]).then_some(Wallet(lease.session)),
+                accept_s: lease.accept_s,
             },
             status,
         })

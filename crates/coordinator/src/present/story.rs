@@ -1,7 +1,7 @@
 //! Events as sentences: a cluster's time line.
 
 use ionet_core::{Amount, Asset};
-use ionet_network::{Event, PartEnd, VacatedWhy};
+use ionet_network::{At, DepositLevel, Event, PartEnd, VacatedWhy};
 
 /// One sentence for people.
 pub(crate) fn story(event: &Event, asset: Asset) -> String {
@@ -57,9 +57,14 @@ pub(crate) fn story(event: &Event, asset: Asset) -> String {
         Event::LineRejected { line, .. } => format!("the renter refused line {line}"),
         Event::ClusterReady { .. } => "ready".to_owned(),
         Event::ClusterDegraded { reason, .. } => format!("degraded: {reason}"),
-        Event::DepositLow { runs_until, .. } => {
-            format!("the deposit is low: it lasts until {runs_until}")
+        Event::DepositLow { level, runs_until, stops_at, .. } => {
+            low(*level, *runs_until, *stops_at)
         }
+        Event::VouchSilent { since, until, .. } => format!(
+            "nobody on the renter's side has vouched since {since}; it ends at {until} if that \
+             goes on"
+        ),
+        Event::VouchHeard { .. } => "the renter's side vouches again".to_owned(),
         Event::ClusterStopping { reason, .. } => format!("stopping: {reason}"),
         Event::ClusterClosed { reason, .. } => format!("closed: {reason}"),
         Event::ClusterFailed { reason, .. } => format!("failed: {reason}"),
@@ -78,6 +83,22 @@ pub(crate) fn story(event: &Event, asset: Asset) -> String {
         Event::LeaseReclaimed { .. } => "the lease's accounts are gone".to_owned(),
         Event::ClusterForgotten { .. } => "forgotten".to_owned(),
     }
+}
+
+fn low(level: DepositLevel, runs_until: At, stops_at: Option<At>) -> String {
+    let what = match level {
+        DepositLevel::Fifth => "less than a fifth of the deposit is left",
+        DepositLevel::FiveMinutes => "the deposit lasts for less than five minutes",
+        DepositLevel::OneMinute => "the deposit lasts for less than a minute",
+        DepositLevel::Spent => {
+            let stops = stops_at.unwrap_or(runs_until);
+            return format!(
+                "the deposit was used up at {runs_until}; parts stop at {stops} unless it is \
+                 topped up"
+            );
+        }
+    };
+    format!("{what}: until {runs_until}")
 }
 
 fn left(why: &VacatedWhy) -> String {

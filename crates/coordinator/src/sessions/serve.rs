@@ -258,7 +258,7 @@ impl Talk {
         let sign = |(key, served): &(super::meter::LineKey, u64)| {
             super::meter::receipt(&self.sessions.receipts, key, *served)
         };
-        let receipts = beat.served.iter().map(sign).collect();
+        let receipts = beat.served.iter().map(sign).chain(beat.carried).collect();
         let answer = HeartbeatAnswer { seq: heartbeat.seq, receipts };
         self.write(&ToDevice::HeartbeatAnswer(answer)).await
     }

@@ -4,7 +4,7 @@
 use crate::sessions::meter::{LineKey, Metered};
 use ionet_core::{DeviceId, PartState, PartStatus};
 use ionet_network::At;
-use ionet_wire::message::{Heartbeat, SessionName};
+use ionet_wire::message::{Heartbeat, SessionName, SignedReceipt};
 use std::collections::HashMap;
 
 /// Devices that may be connected at once. At about 1 KiB each for the table and some 100 KiB
@@ -62,6 +62,8 @@ pub struct Beat {
     pub changed: bool,
     /// Served seconds of each metered line of the device: what receipts are signed for.
     pub served: Vec<(LineKey, u64)>,
+    /// Receipts of renters' own sides for lines of the device.
+    pub carried: Vec<SignedReceipt>,
 }
 
 /// Every session, and the meters of their lines. `L` is what reaches a device.
@@ -118,14 +120,19 @@ impl<L> SessionTable<L> {
             session.parts.clone_from(&heartbeat.parts);
         }
         let Some(meters) = self.meters.get_mut(&name.device) else {
-            return Ok(Beat { changed, served: Vec::new() });
+            return Ok(Beat { changed, ..Beat::default() });
         };
         let mut served = Vec::with_capacity(meters.len());
+        let mut carried = Vec::new();
         for line in meters.iter_mut().filter(|line| line.running) {
-            line.beat(now, clock, serves(&session.parts, line));
-            served.push((line.key, line.meter.served_s()));
+            if line.word.ours {
+                line.beat(now, clock, serves(&session.parts, line));
+                served.push((line.key, line.meter.served_s()));
+            } else {
+                carried.extend(line.vouched.clone());
+            }
         }
-        Ok(Beat { changed, served })
+        Ok(Beat { changed, served, carried })
     }
 
     /// Ends a session. None if another took its place already.

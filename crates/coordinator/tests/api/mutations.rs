@@ -1,8 +1,11 @@
 //! The same mutation twice, at once, with another body, and over a crash.
 
 use crate::harness::{Net, create_body, key, problem, wallet};
-use ionet_api::{Cluster, ProblemCode, StateName};
-use ionet_core::{ClusterId, Wallet};
+use ed25519_dalek::Signer as _;
+use ionet_api::{Cluster, ProblemCode, Receipt, StateName, Vouched};
+use ionet_coordinator::api::Rates;
+use ionet_core::{ClusterId, SignatureBytes, Wallet};
+use ionet_ledger::interface::statement::Receipt as Statement;
 use serde_json::json;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -166,4 +169,71 @@ async fn another_wallets_cluster_is_not_there() {
     assert_eq!(net.script.closed.load(SeqCst), 0);
     let theirs = net.get("/v1/clusters").bearer_auth(&mallory).send().await.unwrap();
     assert_eq!(theirs.json::<Vec<Cluster>>().await.unwrap(), vec![]);
+}
+
+/// A receipt over `served_s` for lease `[lease; 32]` on the harness's chain, after `edit`.
+fn receipt(signer: u8, lease: u8, served_s: u64, edit: impl FnOnce(&mut Receipt)) -> Receipt {
+    let statement = Statement { lease: [lease; 32], page: 0, index: 1, generation: 2, served_s };
+    // Genesis and program of the harness's network.
+    let bytes = statement.signing_bytes(&[1; 32], &[2; 32]);
+    let mut receipt = Receipt {
+        page: 0,
+        line: 1,
+        generation: 2,
+        served_s,
+        signer: wallet(&key(signer)),
+        signature: SignatureBytes(key(signer).sign(&bytes).to_bytes()),
+    };
+    edit(&mut receipt);
+    receipt
+}
+
+#[tokio::test]
+async fn receipts_are_checked_before_the_loop_hears_of_them() {
+    let net = Net::start().await;
+    let id = net.put_cluster(wallet(&key(1)), 7, StateName::Ready);
+    let (owner, other) = (net.token(&key(1), &[]).await, net.token(&key(2), &[]).await);
+    let path = format!("/v1/clusters/{id}/receipts");
+    let send = |token: &str, receipts: Vec<Receipt>| {
+        net.post(&path, &json!({ "receipts": receipts })).bearer_auth(token).send()
+    };
+    let vouched = |response: reqwest::Response| async {
+        assert_eq!(response.status(), 200);
+        response.json::<Vouched>().await.unwrap()
+    };
+    let good = || receipt(9, 7, 60, |_| ());
+    let taken = vouched(send(&owner, vec![good()]).await.unwrap()).await;
+    assert_eq!((taken.taken, taken.refused.len()), (1, 0));
+    // Each lie is refused by itself; the good one beside it is taken.
+    let lies = vec![
+        receipt(9, 7, 60, |r| r.served_s += 1),
+        receipt(9, 7, 60, |r| r.page = 1),
+        receipt(9, 7, 60, |r| r.generation = 3),
+        receipt(9, 7, 60, |r| r.signer = wallet(&key(8))),
+        receipt(9, 8, 60, |_| ()),
+        good(),
+    ];
+    let mixed = vouched(send(&owner, lies).await.unwrap()).await;
+    assert_eq!((mixed.taken, mixed.refused.len()), (1, 5), "{mixed:?}");
+    assert!(mixed.refused.iter().all(|r| r.reason.contains("signature")), "{mixed:?}");
+    problem(send(&other, vec![good()]).await.unwrap(), 404, ProblemCode::NotFound).await;
+    let many = vec![good(); ionet_api::RECEIPTS_MAX + 1];
+    problem(send(&owner, many).await.unwrap(), 400, ProblemCode::BadRequest).await;
+    let stranger = net.post(&path, &json!({ "receipts": [good()] })).send().await.unwrap();
+    problem(stranger, 401, ProblemCode::Unauthenticated).await;
+}
+
+#[tokio::test]
+async fn a_flood_of_receipts_is_slowed_down() {
+    let net = Net::start().await;
+    let id = net.put_cluster(wallet(&key(1)), 7, StateName::Ready);
+    let token = net.token(&key(1), &[]).await;
+    let (path, burst) = (format!("/v1/clusters/{id}/receipts"), Rates::default().mutation.burst);
+    let send = || net.post(&path, &json!({ "receipts": [] })).bearer_auth(&token).send();
+    for _ in 0..burst {
+        assert_eq!(send().await.unwrap().status(), 200);
+    }
+    problem(send().await.unwrap(), 429, ProblemCode::RateLimited).await;
+    net.advance(1);
+    assert_eq!(send().await.unwrap().status(), 200, "and not shut out");
 }

@@ -1,13 +1,14 @@
 //! A lease as it stands on the chain: opened, topped up, closed, finalized.
 
 use super::Draft;
+use crate::limits::FIRST_DEPOSIT_S_MIN;
 use crate::quote::deposit_needed;
 use crate::{
     At, Cluster, ClusterState, EndReason, Event, Facts, LeaseMismatch, LeaseStatus, LeaseView,
     Money, Rejection,
 };
 use ionet_core::ClusterId;
-use ionet_units::BaseUnits;
+use ionet_units::{BaseUnits, Seconds};
 
 pub(super) fn lease_seen(
     facts: &Facts,
@@ -119,6 +120,8 @@ fn mismatch(cluster: &Cluster, view: &LeaseView, now: At) -> Option<LeaseMismatc
         return Some(LeaseMismatch::Expired { expires_at: terms.expires_at });
     }
     let rate = terms.rate_total_max.min(cluster.quote.rate_total_max);
-    let needed = deposit_needed(spec.devices, rate, cluster.quote.ttl).unwrap_or(BaseUnits::MAX);
+    // The rest may be added later: the lease's clock stands when it is not.
+    let first = cluster.quote.ttl.min(Seconds(FIRST_DEPOSIT_S_MIN));
+    let needed = deposit_needed(spec.devices, rate, first).unwrap_or(BaseUnits::MAX);
     (terms.deposit < needed).then_some(LeaseMismatch::Deposit { found: terms.deposit, needed })
 }

@@ -63,9 +63,11 @@ pub fn decide(facts: &Facts, at: At, command: Command) -> Result<Vec<Event>, Rej
         Command::LineRejected { cluster, line } => start::rejected(facts, at, cluster, line),
         Command::CloseRequested { cluster, reason } => close::close(facts, at, cluster, reason),
         Command::GiveUpParts { cluster } => close::give_up(facts, at, cluster),
-        Command::DepositLow { cluster, deposit, runs_until } => {
-            settle::deposit_low(facts, cluster, deposit, runs_until)
+        Command::DepositLow { cluster, low } => settle::deposit_low(facts, cluster, low),
+        Command::VouchSilent { cluster, since, until } => {
+            settle::vouch_silent(facts, cluster, since, until)
         }
+        Command::VouchHeard { cluster } => settle::vouch_heard(facts, cluster),
         Command::Attested { cluster, page, lines, last } => {
             settle::attested(facts, cluster, page, lines, last)
         }

@@ -1,20 +1,38 @@
 //! Money that was seen to move.
 
 use super::cluster_of;
-use crate::{At, AttestedLine, Event, Facts, LineRef, Money, Rejection};
+use crate::{At, AttestedLine, DepositLow, Event, Facts, LineRef, Money, Rejection};
 use ionet_core::ClusterId;
-use ionet_units::BaseUnits;
 
+/// One warning for each deposit and level.
 pub(super) fn deposit_low(
     facts: &Facts,
     cluster: ClusterId,
-    deposit: BaseUnits,
-    runs_until: At,
+    low: DepositLow,
 ) -> Result<Vec<Event>, Rejection> {
     let known = cluster_of(facts, cluster)?;
-    let new = known.state.is_live() && known.low_warned != Some(deposit);
-    let event = Event::DepositLow { cluster, deposit, runs_until };
+    let new = known.state.is_live() && known.is_news(low.deposit, low.level);
+    let DepositLow { deposit, runs_until, level, stops_at } = low;
+    let stops_at = Some(stops_at);
+    let event = Event::DepositLow { cluster, deposit, runs_until, level, stops_at };
     Ok(new.then_some(event).into_iter().collect())
+}
+
+pub(super) fn vouch_silent(
+    facts: &Facts,
+    cluster: ClusterId,
+    since: At,
+    until: At,
+) -> Result<Vec<Event>, Rejection> {
+    let known = cluster_of(facts, cluster)?;
+    let new = known.state.is_live() && known.vouch_silent.is_none();
+    Ok(new.then_some(Event::VouchSilent { cluster, since, until }).into_iter().collect())
+}
+
+pub(super) fn vouch_heard(facts: &Facts, cluster: ClusterId) -> Result<Vec<Event>, Rejection> {
+    let known = cluster_of(facts, cluster)?;
+    let new = known.vouch_silent.is_some();
+    Ok(new.then_some(Event::VouchHeard { cluster }).into_iter().collect())
 }
 
 pub(super) fn attested(

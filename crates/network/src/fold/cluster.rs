@@ -35,6 +35,7 @@ impl Cluster {
             start_failures: 0,
             attested: BTreeMap::new(),
             low_warned: None,
+            vouch_silent: None,
         }
     }
 
@@ -103,7 +104,11 @@ impl Cluster {
                     terms.deposit = *deposit;
                 }
             }
-            Event::DepositLow { deposit, .. } => self.low_warned = Some(*deposit),
+            Event::DepositLow { deposit, level, .. } => {
+                self.low_warned = Some((*deposit, *level));
+            }
+            Event::VouchSilent { since, .. } => self.vouch_silent = Some(*since),
+            Event::VouchHeard { .. } => self.vouch_silent = None,
             Event::LeaseClosed { closed_at, claims_until, refunded, .. } => {
                 self.lines.values_mut().for_each(|line| line.end(*closed_at));
                 self.money = Money::Closed {

@@ -2,9 +2,10 @@
 
 use super::{Plan, Soft, Step, WantedPart};
 use crate::decide::would_find;
-use crate::limits::{DEPOSIT_LOW_MS, DEPOSIT_LOW_PERCENT, SUBSTITUTE_RETRY_MS};
+use crate::limits::{DEPOSIT_LAST_MS, DEPOSIT_LOW_MS, DEPOSIT_LOW_PERCENT, SUBSTITUTE_RETRY_MS};
 use crate::{
-    At, BindLine, Cluster, ClusterState, Command, Facts, LineRef, LineState, PartFact, role_of,
+    At, BindLine, Cluster, ClusterState, Command, DepositLevel, DepositLow, Facts, LeaseClockView,
+    LineRef, LineState, PartFact, role_of,
 };
 use ionet_core::PartId;
 use ionet_units::Rate;
@@ -15,8 +16,11 @@ impl Plan {
         self.fill(facts, now, cluster);
         self.bind(facts, cluster);
         self.run_parts(facts, soft, cluster);
-        self.start_lines(cluster);
+        if !is_spent(soft, now, cluster) {
+            self.start_lines(cluster);
+        }
         self.attest_due(now, cluster);
+        self.vouching(soft, now, cluster);
         self.warn(soft, now, cluster);
     }
 
@@ -117,13 +121,35 @@ impl Plan {
 
     fn warn(&mut self, soft: &Soft, now: At, cluster: &Cluster) {
         let Some(clock) = soft.leases.get(&cluster.id) else { return };
-        let left = clock.deposit.saturating_sub(clock.committed).get();
-        let percent = ionet_units::mul_div_floor(left, 100, clock.deposit.get().max(1));
-        let low = clock.runs_until.ms_since(now) < DEPOSIT_LOW_MS
-            || percent.is_some_and(|percent| percent < DEPOSIT_LOW_PERCENT);
-        if low && cluster.low_warned != Some(clock.deposit) {
-            let (cluster, deposit, runs_until) = (cluster.id, clock.deposit, clock.runs_until);
-            self.record(Command::DepositLow { cluster, deposit, runs_until });
+        let Some(level) = level(clock, now) else { return };
+        let (deposit, runs_until) = (clock.deposit, clock.runs_until);
+        if cluster.is_news(deposit, level) {
+            let stops_at = runs_until.plus_ms(soft.patience.deposit_ms);
+            let low = DepositLow { deposit, runs_until, level, stops_at };
+            self.record(Command::DepositLow { cluster: cluster.id, low });
         }
     }
+}
+
+/// How low a deposit is; none: it is not.
+fn level(clock: &LeaseClockView, now: At) -> Option<DepositLevel> {
+    let left_ms = clock.runs_until.ms_since(now);
+    let left = clock.deposit.saturating_sub(clock.committed).get();
+    // Rounded down: the warning comes rather too early than too late.
+    let percent = ionet_units::mul_div_floor(left, 100, clock.deposit.get().max(1));
+    if left_ms == 0 {
+        Some(DepositLevel::Spent)
+    } else if left_ms < DEPOSIT_LAST_MS {
+        Some(DepositLevel::OneMinute)
+    } else if left_ms < DEPOSIT_LOW_MS {
+        Some(DepositLevel::FiveMinutes)
+    } else {
+        let low = percent.is_some_and(|percent| percent < DEPOSIT_LOW_PERCENT);
+        low.then_some(DepositLevel::Fifth)
+    }
+}
+
+/// Whether the lease's clock stands for want of money: nothing can be started.
+fn is_spent(soft: &Soft, now: At, cluster: &Cluster) -> bool {
+    soft.leases.get(&cluster.id).is_some_and(|clock| now >= clock.runs_until)
 }

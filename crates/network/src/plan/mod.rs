@@ -3,10 +3,12 @@
 mod live;
 mod money;
 mod step;
+mod vouch;
 
 pub use step::{BindLine, Step};
 
 use crate::decide::forget_at;
+use crate::limits::{DEPOSIT_GRACE_MS, VOUCH_GRACE_MS};
 use crate::{
     At, Cluster, ClusterState, Command, EndReason, Facts, LeaseClockView, Presence, liveness,
     role_of,
@@ -27,6 +29,25 @@ pub struct Soft {
     pub told: BTreeMap<(ClusterId, DeviceId), (u32, u32)>,
     /// Leases' clocks as last read.
     pub leases: BTreeMap<ClusterId, LeaseClockView>,
+    /// When the renter's side last vouched for more seconds of a cluster.
+    pub vouched: BTreeMap<ClusterId, At>,
+    /// How long this coordinator waits.
+    pub patience: Patience,
+}
+
+/// How long clusters go on without money, or without anyone's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Milliseconds that parts go on after their deposit is used up.
+    pub deposit_ms: u64,
+    /// Milliseconds without a word of the only ones who may vouch.
+    pub vouch_ms: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { deposit_ms: DEPOSIT_GRACE_MS, vouch_ms: VOUCH_GRACE_MS }
+    }
 }
 
 /// The newest heartbeat of a device.
@@ -153,8 +174,12 @@ fn end_due(soft: &Soft, now: At, cluster: &Cluster) -> Option<EndReason> {
     if cluster.terms.as_ref().is_some_and(|terms| now >= terms.expires_at) {
         return Some(EndReason::Expired);
     }
-    if soft.leases.get(&cluster.id).is_some_and(|clock| now >= clock.runs_until) {
+    let stops_at = |clock: &LeaseClockView| clock.runs_until.plus_ms(soft.patience.deposit_ms);
+    if soft.leases.get(&cluster.id).is_some_and(|clock| now >= stops_at(clock)) {
         return Some(EndReason::DepositSpent);
+    }
+    if vouch::silent_ms(soft, now, cluster).is_some_and(|ms| ms >= soft.patience.vouch_ms) {
+        return Some(EndReason::NobodyVouched);
     }
     match cluster.state {
         ClusterState::Starting { since }

@@ -25,17 +25,29 @@ fn we_vouch(cluster: &Cluster) -> bool {
     }
 }
 
+/// Whether the program takes a word about a line: in its acceptance window it does not.
+fn is_past_acceptance(cluster: &Cluster, line: LineRef, now: At) -> bool {
+    let started = cluster.lines.get(&line).and_then(|line| line.state.started());
+    match (started, &cluster.terms) {
+        (Some(started), Some(terms)) => now >= terms.vouched_from(started),
+        (None, _) | (_, None) => false,
+    }
+}
+
 fn is_last(cluster: &Cluster, page: u16) -> bool {
     cluster.attested.get(&page).is_some_and(|(_, last)| *last)
 }
 
 impl Plan {
-    /// Pages of a running cluster that were not attested for a while.
+    /// Pages of a running cluster that were not attested for a while. The last word about a
+    /// lease for which only the renter's side vouches comes at its end, from its receipts: until
+    /// then they are the suppliers' own.
     pub(super) fn attest_due(&mut self, now: At, cluster: &Cluster) {
         if !we_vouch(cluster) {
             return;
         }
-        for (page, lines) in started_pages(cluster) {
+        for (page, mut lines) in started_pages(cluster) {
+            lines.retain(|line| is_past_acceptance(cluster, *line, now));
             let first = lines.iter().filter_map(|l| cluster.lines[l].state.started()).min();
             let since = cluster.attested.get(&page).map(|(at, _)| *at).or(first);
             if since.is_some_and(|since| now.ms_since(since) >= ATTEST_INTERVAL_MS) {
@@ -55,8 +67,8 @@ impl Plan {
             Money::Closed { claims_until, .. } => {
                 if now >= claims_until {
                     self.steps.push(Step::Finalize { cluster: id, not_before: claims_until });
-                } else if we_vouch(cluster) {
-                    self.attest_last(cluster);
+                } else {
+                    self.attest_last(now, cluster);
                 }
                 self.withdraw(cluster, false);
             }
@@ -68,9 +80,11 @@ impl Plan {
         }
     }
 
-    fn attest_last(&mut self, cluster: &Cluster) {
+    /// Once for each page: not before the last of its lines can be vouched for.
+    fn attest_last(&mut self, now: At, cluster: &Cluster) {
         for (page, lines) in started_pages(cluster) {
-            if !is_last(cluster, page) {
+            let ripe = lines.iter().all(|line| is_past_acceptance(cluster, *line, now));
+            if ripe && !is_last(cluster, page) {
                 self.steps.push(Step::Attest { cluster: cluster.id, page, lines, last: true });
             }
         }

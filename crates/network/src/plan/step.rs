@@ -87,7 +87,8 @@ pub enum Step {
         /// Why.
         reason: EndReason,
     },
-    /// `attest` what the meters show for these lines. Then `Attested`.
+    /// `attest` what the meters show for these lines; where only the renter's side vouches,
+    /// `claim_receipt` with its newest receipts instead. Then `Attested`.
     Attest {
         /// The cluster.
         cluster: ClusterId,

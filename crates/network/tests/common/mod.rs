@@ -295,6 +295,8 @@ pub fn lease_view(now: At, cluster: &Cluster) -> LeaseView {
             fee: FEE,
             vouch: cluster.spec.vouch,
             expires_at: now.plus_ms(cluster.spec.ttl_seconds * 1_000),
+            session: None,
+            accept_s: 0,
         },
         status: LeaseStatus::Open,
     }

@@ -171,7 +171,9 @@ impl Talk {
     pub(super) async fn run_part(&mut self, spec: PartSpec, lease: u8) -> Outcome {
         let lease = testing::lease(lease);
         let secrets = testing::secrets();
-        self.command(CommandBody::RunPart { spec: Box::new(spec), lease, secrets }).await
+        let vouchers = Vec::new();
+        let spec = Box::new(spec);
+        self.command(CommandBody::RunPart { spec, lease, vouchers, secrets }).await
     }
 
     /// Opens a stream.

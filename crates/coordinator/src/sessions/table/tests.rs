@@ -1,4 +1,5 @@
 use super::*;
+use crate::sessions::meter::{NotTaken, Word};
 use ionet_core::{ClusterId, PartId, Wallet};
 use ionet_network::{LineRef, ServedMeter};
 
@@ -33,7 +34,9 @@ fn metered(head: bool) -> Metered {
         awaits_hello: false,
         started: At(0),
         runs_until: At(20_000),
+        word: Word { ours: true, renters: Vec::new() },
         meter: ServedMeter::start(At(0), 2_000),
+        vouched: None,
     }
 }
 
@@ -108,4 +111,54 @@ fn hostile_heartbeats_are_refused() {
     assert_eq!(beat(&mut table, 6, 3, twice).unwrap_err(), TableError::Parts);
     let many = (0..=PARTS_MAX as u32).map(|n| part(n, ready())).collect();
     assert_eq!(beat(&mut table, 6, 3, many).unwrap_err(), TableError::Parts);
+}
+
+fn session_receipt(served_s: u64) -> SignedReceipt {
+    let key = metered(false).key;
+    SignedReceipt {
+        cluster: key.cluster,
+        lease: key.lease,
+        page: key.line.page,
+        line: key.line.index,
+        generation: key.generation,
+        served_s,
+        signer: Wallet([9; 32]),
+        signature: ionet_core::SignatureBytes([0; 64]),
+    }
+}
+
+#[test]
+fn a_line_for_which_only_the_renter_vouches_earns_what_it_says_and_no_more() {
+    let mut table = SessionTable::<()>::default();
+    table.admit(At(0), name(1), &[], ()).unwrap();
+    let word = Word { ours: false, renters: vec![Wallet([9; 32])] };
+    table.meter(DEVICE, Metered { word, ..metered(false) });
+    let silent = beat(&mut table, 1, 2_000, vec![part(1, ready())]).unwrap();
+    assert!(silent.served.is_empty() && silent.carried.is_empty(), "our word does not count");
+    let take = |table: &mut SessionTable<()>, served_s, clock_ms| {
+        let mut outcome = Ok(());
+        table.each_meter(DEVICE, |m| outcome = m.take(&session_receipt(served_s), At(clock_ms)));
+        outcome
+    };
+    assert_eq!(take(&mut table, 3, 2_999), Err(NotTaken::PastClock { clock_s: 2 }));
+    assert_eq!(take(&mut table, 2, 2_999), Ok(()));
+    assert_eq!(take(&mut table, 2, 9_000), Err(NotTaken::Known { served_s: 2 }));
+    assert_eq!(take(&mut table, 1, 9_000), Err(NotTaken::Known { served_s: 2 }));
+    let heard = beat(&mut table, 2, 4_000, vec![part(1, ready())]).unwrap();
+    assert_eq!(heard.carried, [session_receipt(2)]);
+    assert_eq!(table.meters(DEVICE)[0].served_s(), 2);
+    // The deposit ended at 20 s: nothing is taken beyond.
+    assert_eq!(take(&mut table, 21, 60_000), Err(NotTaken::PastClock { clock_s: 20 }));
+    assert_eq!(take(&mut table, 20, 60_000), Ok(()));
+}
+
+#[test]
+fn where_both_may_vouch_the_renters_word_raises_ours() {
+    let mut table = SessionTable::<()>::default();
+    table.admit(At(0), name(1), &[], ()).unwrap();
+    table.meter(DEVICE, metered(false));
+    table.each_meter(DEVICE, |m| m.take(&session_receipt(10), At(12_000)).unwrap());
+    let heard = beat(&mut table, 1, 12_000, Vec::new()).unwrap();
+    assert!(heard.carried.is_empty());
+    assert_eq!(heard.served.iter().map(|(_, s)| *s).collect::<Vec<_>>(), [10]);
 }
