@@ -13,7 +13,7 @@ use ionet_market_interface::build::{self, Ix};
 use ionet_market_interface::instruction::ClaimReceipt;
 use ionet_market_interface::limits::{LINES_PER_PAGE, PAGES_MAX};
 use ionet_market_interface::statement::{Receipt, ed25519_instruction};
-use ionet_market_interface::{BaseUnits, ED25519_PROGRAM, Seconds};
+use ionet_market_interface::{BaseUnits, ED25519_PROGRAM, LayoutError, Seconds};
 use solana_address::Address;
 use solana_instruction::Instruction;
 
@@ -130,14 +130,14 @@ impl Ledger {
 
 fn read_page(address: Address, lease: &Address, data: &[u8]) -> Result<Page, LedgerError> {
     let malformed = |why: String| LedgerError::Malformed { kind: "page", address, why };
-    let page = PageRef::new(data).map_err(|why| malformed(format!("{why:?}")))?;
+    let page = PageRef::new(data).map_err(|why| malformed(why.to_string()))?;
     let head = page.header();
     if head.lease != lease.to_bytes() {
         return Err(malformed("it is another lease's".to_owned()));
     }
     let number = head.number;
     let line = |(index, line): (u8, Result<_, _>)| {
-        let line = line.map_err(|why| malformed(format!("{why:?}")))?;
+        let line = line.map_err(|why: LayoutError| malformed(why.to_string()))?;
         Ok(PlacedLine { page: number, index, line })
     };
     let lines = page.lines().map(line).collect::<Result<Vec<_>, LedgerError>>()?;

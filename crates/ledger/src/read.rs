@@ -28,7 +28,7 @@ pub struct PlacedLine {
 }
 
 fn malformed(kind: &'static str, address: Address) -> impl FnOnce(LayoutError) -> LedgerError {
-    move |why| LedgerError::Malformed { kind, address, why: format!("{why:?}") }
+    move |why| LedgerError::Malformed { kind, address, why: why.to_string() }
 }
 
 impl Ledger {

@@ -78,6 +78,27 @@ pub fn transfer_checked(
     Instruction { program_id: TOKEN_PROGRAM, accounts, data }
 }
 
+/// Lets `delegate` move up to `amount` base units of `owner`'s account: one delegate at a time, so
+/// another one before it is replaced.
+pub fn approve(account: &Address, delegate: &Address, owner: &Address, amount: u64) -> Instruction {
+    const APPROVE: u8 = 4;
+    let accounts = vec![
+        AccountMeta::new(*account, false),
+        AccountMeta::new_readonly(*delegate, false),
+        AccountMeta::new_readonly(*owner, true),
+    ];
+    let data = [&[APPROVE][..], &amount.to_le_bytes()].concat();
+    Instruction { program_id: TOKEN_PROGRAM, accounts, data }
+}
+
+/// Takes that leave back from whoever has it.
+pub fn revoke(account: &Address, owner: &Address) -> Instruction {
+    const REVOKE: u8 = 5;
+    let accounts =
+        vec![AccountMeta::new(*account, false), AccountMeta::new_readonly(*owner, true)];
+    Instruction { program_id: TOKEN_PROGRAM, accounts, data: vec![REVOKE] }
+}
+
 /// Moves lamports.
 pub fn transfer_lamports(from: &Address, to: &Address, lamports: u64) -> Instruction {
     const TRANSFER: u32 = 2;
@@ -117,6 +138,8 @@ pub struct TokenAccount {
     pub amount: u64,
     /// Whether it can send and receive: initialized and not frozen.
     pub usable: bool,
+    /// Who else may move tokens, and how many base units still.
+    pub delegate: Option<(Address, u64)>,
 }
 
 impl TokenAccount {
@@ -126,8 +149,16 @@ impl TokenAccount {
             return None;
         }
         let key = |at: usize| Address::try_from(&data[at..at + 32]).ok();
-        let amount = u64::from_le_bytes(data[64..72].try_into().ok()?);
+        let number = |at: usize| data[at..at + 8].try_into().ok().map(u64::from_le_bytes);
         const INITIALIZED: u8 = 1;
-        Some(Self { mint: key(0)?, owner: key(32)?, amount, usable: data[108] == INITIALIZED })
+        const SOME: [u8; 4] = [1, 0, 0, 0];
+        let delegate = if data[72..76] == SOME { Some((key(76)?, number(121)?)) } else { None };
+        Some(Self {
+            mint: key(0)?,
+            owner: key(32)?,
+            amount: number(64)?,
+            usable: data[108] == INITIALIZED,
+            delegate,
+        })
     }
 }

@@ -80,8 +80,11 @@ fn no_market(error: LedgerError, ledger: &Ledger, url: &str) -> Failure {
         ))
         .hint("--rpc names another chain, --program another copy of the program"),
         LedgerError::Malformed { .. } => {
-            Failure::refused(format!("{} is no market program: {error}", ledger.program()))
-                .hint("--program names the program; nothing was signed")
+            Failure::refused(format!(
+                "what {url} answers for the market program {} makes no sense: {error}",
+                ledger.program()
+            ))
+            .hint("--program names the program, --rpc another endpoint; nothing was signed")
         }
         other => other.into(),
     }

@@ -1,4 +1,6 @@
 //! Exits: the binary against a real chain node, with no coordinator anywhere.
 
+mod bad;
 mod exits;
+mod relay;
 mod world;
