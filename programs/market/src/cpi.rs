@@ -36,7 +36,9 @@ pub(crate) struct New<'a> {
     pub(crate) seeds: &'a [Seed<'a>],
 }
 
-/// Makes a zeroed account. The runtime refuses seeds that do not give its address.
+/// Makes a zeroed account. The runtime refuses seeds that do not give its address, as long as
+/// nobody holds the address's key: an account that signs by itself needs no seeds. So such a one
+/// is refused, else a renter could open a lease at a key of its own, and sign for the vault.
 #[inline(never)]
 pub(crate) fn create(new: &New) -> Outcome {
     let New { payer, account, space, owner, seeds } = *new;
@@ -45,6 +47,9 @@ pub(crate) fn create(new: &New) -> Outcome {
     writable(account)?;
     if !is_unused(account) {
         return Err(MarketError::AlreadyExists);
+    }
+    if account.is_signer() {
+        return Err(MarketError::WrongAddress);
     }
     let rent = Rent::get().map_err(|_| MarketError::BadSysvar)?;
     let rent = rent.try_minimum_balance(space).map_err(|_| MarketError::BadSysvar)?;

@@ -9,9 +9,11 @@
 //! `IONET_FUZZ_STEPS` and `IONET_FUZZ_SEED` steer `random_histories`.
 
 mod books;
+pub mod histories;
 mod instructions;
 mod machine;
 mod market;
+mod model;
 mod scene;
 mod tamper;
 mod token;

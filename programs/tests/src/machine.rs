@@ -119,7 +119,7 @@ pub(crate) fn send(
     svm.send_transaction(transaction).map_err(|failed| refusal(failed.err))
 }
 
-fn refusal(error: TransactionError) -> Refusal {
+pub(crate) fn refusal(error: TransactionError) -> Refusal {
     if let TransactionError::InstructionError(_, InstructionError::Custom(code)) = error
         && let Some(market) = MarketError::from_code(code)
     {

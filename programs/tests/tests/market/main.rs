@@ -9,6 +9,7 @@ mod device;
 mod end_line;
 mod finalize;
 mod open_lease;
+mod own_address;
 mod random_histories;
 mod reclaim;
 mod reject;
