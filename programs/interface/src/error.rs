@@ -8,11 +8,11 @@ use core::fmt;
 pub const CODE_BASE: u32 = 7_000;
 
 macro_rules! errors {
-    ($($(#[$doc:meta])* $code:literal $name:ident: $advice:literal),* $(,)?) => {
+    ($($(#[doc = $doc:literal])* $code:literal $name:ident: $advice:literal),* $(,)?) => {
         /// Why the program refused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u32)]
-        pub enum MarketError { $($(#[$doc])* $name = $code),* }
+        pub enum MarketError { $($(#[doc = $doc])* $name = $code),* }
 
         impl MarketError {
             /// Every error.
@@ -36,6 +36,12 @@ macro_rules! errors {
             /// What happened and what to do, in one line.
             pub const fn advice(self) -> &'static str {
                 match self { $(Self::$name => $advice),* }
+            }
+
+            /// What it is, as the source says.
+            #[cfg(feature = "idl")]
+            pub const fn docs(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$($doc),*]),* }
             }
         }
     };

@@ -191,14 +191,26 @@ macro_rules! records {
 records!(Config, Device, Lease);
 
 macro_rules! events {
-    ($($(#[$doc:meta])* $($tag:ident)|+ => $name:ident($head:ty, $tail:ty),)*) => {
+    ($($(#[doc = $doc:literal])* $($tag:ident)|+ => $name:ident($head:ty, $tail:ty),)*) => {
         /// A decoded event: its head and its tail.
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub enum Event<'a> {
-            $($(#[$doc])* $name($head, $tail)),*
+            $($(#[doc = $doc])* $name($head, $tail)),*
         }
 
         impl<'a> Event<'a> {
+            /// Every event: which instructions emit it, and what it holds.
+            #[cfg(feature = "idl")]
+            pub fn all() -> alloc::vec::Vec<crate::idl::EventDoc> {
+                alloc::vec![$(crate::idl::EventDoc {
+                    name: stringify!($name),
+                    docs: &[$($doc),*],
+                    tags: &[$(Tag::$tag),+],
+                    head: <$head>::describe(),
+                    tail: <$tail as crate::idl::DescribeTail>::tail(),
+                }),*]
+            }
+
             /// Reads the joined parts of a line of data, which nobody has to trust. Tells the
             /// instruction too, since some share an event.
             pub fn decode(bytes: &'a [u8]) -> Result<(Tag, Self), LayoutError> {

@@ -144,13 +144,13 @@ impl<T: Field + Default, const N: usize> Field for [T; N] {
 
 /// An enum of one byte.
 macro_rules! byte_enum {
-    ($(#[$doc:meta])* $name:ident {
-        $($(#[$vdoc:meta])* $variant:ident = $value:literal),* $(,)?
+    ($(#[doc = $doc:literal])* $name:ident {
+        $($(#[doc = $vdoc:literal])* $variant:ident = $value:literal),* $(,)?
     }) => {
-        $(#[$doc])*
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
-        pub enum $name { $($(#[$vdoc])* $variant = $value),* }
+        pub enum $name { $($(#[doc = $vdoc])* $variant = $value),* }
 
         impl $name {
             /// Every value.
@@ -177,19 +177,71 @@ macro_rules! byte_enum {
                 $crate::field::Field::write(&(*self as u8), bytes);
             }
         }
+
+        #[cfg(feature = "idl")]
+        impl $crate::idl::Describe for $name {
+            fn shape() -> $crate::idl::Shape {
+                $crate::idl::Shape::Named(stringify!($name))
+            }
+        }
+
+        #[cfg(feature = "idl")]
+        impl $name {
+            /// Its description.
+            pub fn describe() -> $crate::idl::Choice {
+                $crate::idl::Choice {
+                    name: stringify!($name),
+                    docs: &[$($doc),*],
+                    values: alloc::vec![$($crate::idl::Value {
+                        name: stringify!($variant), docs: &[$($vdoc),*], byte: $value,
+                    }),*],
+                }
+            }
+        }
     };
 }
 pub(crate) use byte_enum;
 
+/// What a struct's fields are, for the program's IDL; nothing without the feature.
+macro_rules! described {
+    ($name:ident [$($doc:literal)*] $($field:ident: $ty:ty [$($fdoc:literal)*])*) => {
+        #[cfg(feature = "idl")]
+        impl $crate::idl::Describe for $name {
+            fn shape() -> $crate::idl::Shape {
+                $crate::idl::Shape::Named(stringify!($name))
+            }
+        }
+
+        #[cfg(feature = "idl")]
+        impl $name {
+            /// Its description.
+            pub fn describe() -> $crate::idl::Record {
+                $crate::idl::Record {
+                    name: stringify!($name),
+                    docs: &[$($doc),*],
+                    fields: alloc::vec![$($crate::idl::Member {
+                        name: stringify!($field),
+                        docs: &[$($fdoc),*],
+                        shape: <$ty as $crate::idl::Describe>::shape(),
+                    }),*],
+                }
+            }
+        }
+    };
+}
+pub(crate) use described;
+
 /// A struct whose fields stand at the offsets that are written beside them. That they neither
 /// overlap nor leave a hole is checked by the compiler.
 macro_rules! layout {
-    ($(#[$doc:meta])* $name:ident, $len:literal {
-        $($(#[$fdoc:meta])* $at:literal $field:ident: $ty:ty),* $(,)?
+    ($(#[doc = $doc:literal])* $name:ident, $len:literal {
+        $($(#[doc = $fdoc:literal])* $at:literal $field:ident: $ty:ty),* $(,)?
     }) => {
-        $(#[$doc])*
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $name { $($(#[$fdoc])* pub $field: $ty),* }
+        pub struct $name { $($(#[doc = $fdoc])* pub $field: $ty),* }
+
+        $crate::field::described!($name [$($doc)*] $($field: $ty [$($fdoc)*])*);
 
         const _: () = {
             let mut at = 0;
@@ -226,10 +278,14 @@ pub(crate) use layout;
 
 /// Structs whose fields stand one after the other: arguments, list items, events.
 macro_rules! args {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? })*) => {$(
-        $(#[$doc])*
+    ($($(#[doc = $doc:literal])* $name:ident {
+        $($(#[doc = $fdoc:literal])* $field:ident: $ty:ty),* $(,)?
+    })*) => {$(
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $name { $($(#[$fdoc])* pub $field: $ty),* }
+        pub struct $name { $($(#[doc = $fdoc])* pub $field: $ty),* }
+
+        $crate::field::described!($name [$($doc)*] $($field: $ty [$($fdoc)*])*);
 
         impl $crate::field::Field for $name {
             const LEN: usize = 0 $(+ <$ty as $crate::field::Field>::LEN)*;

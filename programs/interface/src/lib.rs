@@ -22,6 +22,8 @@ mod clock;
 mod error;
 pub mod event;
 mod field;
+#[cfg(feature = "idl")]
+pub mod idl;
 pub mod instruction;
 pub mod limits;
 pub mod seeds;
