@@ -123,7 +123,8 @@ impl Histories {
         };
         let result = world.act(&made, tally);
         if plan.aloud {
-            eprintln!("step {step}: {made}: {}", world.told());
+            let told = result.clone().map_or_else(|why| why, |()| world.told());
+            eprintln!("step {step}: {made}: {told}");
         }
         result?;
         if step.is_multiple_of(ALL_EVERY) { world.agrees_everywhere() } else { Ok(()) }

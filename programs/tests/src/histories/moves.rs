@@ -64,8 +64,9 @@ impl fmt::Display for Move {
 fn part_in_words(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match part {
         Part::Signed(proof) => {
-            let kind = (proof.valid, proof.plain);
-            write!(f, "[statement by {} {kind:?}] ", Address::from(proof.signer))
+            let (valid, points_at) = (proof.valid, proof.points_at);
+            let signer = Address::from(proof.signer);
+            write!(f, "[statement by {signer}, valid: {valid}, points at {points_at:?}] ")
         }
         Part::Market(ix) => {
             write!(f, "[{}", name(ix))?;
@@ -110,6 +111,7 @@ pub(super) fn signed(key: &Keypair, message: &[u8], form: Form, place: u8) -> Pa
         }
         Form::Forged => data[60] ^= 1,
     }
-    let (valid, plain) = (form != Form::Forged, form == Form::Plain);
-    Part::Signed(Proof { signer, message: message.to_vec(), data, valid, plain })
+    let valid = form != Form::Forged;
+    let points_at = (form == Form::Pointing).then_some(place);
+    Part::Signed(Proof { signer, message: message.to_vec(), data, valid, points_at })
 }

@@ -34,7 +34,7 @@ impl Tally {
         if let Err((_, why)) = verdict {
             let why = match why {
                 No::Market(error) => error.name(),
-                No::Elsewhere => "(another program)",
+                No::Elsewhere | No::Seeds => "(another program)",
             };
             *self.refusals.entry(why).or_default() += 1;
         }

@@ -95,7 +95,7 @@ impl Chain {
         let mut before: Option<&Proof> = None;
         for (at, part) in parts.iter().enumerate() {
             match part {
-                Part::Signed(proof) if proof.valid => before = Some(proof),
+                Part::Signed(proof) if proof.is_taken(parts) => before = Some(proof),
                 Part::Signed(_) => return Err((at, No::Elsewhere)),
                 Part::Market(ix) => {
                     let mut call = self.call(&flags, ix, before.take(), &mut changed);

@@ -25,7 +25,8 @@ impl Call<'_> {
     pub(crate) fn signer_of(&self, sysvar: usize, message: &[u8]) -> Result<Key, No> {
         self.is_at(sysvar, &INSTRUCTIONS_SYSVAR)?;
         let proof = self.before.ok_or(No::Market(MarketError::StatementMissing))?;
-        unless(proof.plain && proof.message == message, MarketError::StatementMismatch)?;
+        let plain = proof.points_at.is_none();
+        unless(plain && proof.message == message, MarketError::StatementMismatch)?;
         Ok(proof.signer)
     }
 

@@ -16,6 +16,8 @@ pub(crate) enum No {
     Market(MarketError),
     /// The runtime, or a program that it calls.
     Elsewhere,
+    /// The runtime, since the seeds lead elsewhere or nowhere: it may stop the program for that.
+    Seeds,
 }
 
 /// One part of a transaction.
@@ -36,8 +38,18 @@ pub(crate) struct Proof {
     pub(crate) data: Vec<u8>,
     /// The signature is good.
     pub(crate) valid: bool,
-    /// In the one form that the program takes.
-    pub(crate) plain: bool,
+    /// The part that its indexes name, if not simply "this one", which is the only form that the
+    /// program takes.
+    pub(crate) points_at: Option<u8>,
+}
+
+impl Proof {
+    /// Whether the precompile takes it.
+    pub(crate) fn is_taken(&self, parts: &[Part]) -> bool {
+        let elsewhere = self.points_at.map(usize::from);
+        let same = |part: &Part| matches!(part, Part::Signed(other) if other.data == self.data);
+        self.valid && elsewhere.is_none_or(|at| parts.get(at).is_some_and(same))
+    }
 }
 
 /// Who signs and what may change, for the whole transaction: the runtime keeps one answer per
@@ -323,8 +335,10 @@ impl Call<'_> {
         let missing = needs.saturating_sub(there);
         let (payer, address) = (self.key(payer), self.key(at));
         let from = self.account_of(&payer);
-        let able = derived.leads_to(bump, &address)
-            && self.ix.accounts.iter().any(|meta| meta.address == SYSTEM_PROGRAM)
+        if !derived.leads_to(bump, &address) {
+            return Err(No::Seeds);
+        }
+        let able = self.ix.accounts.iter().any(|meta| meta.address == SYSTEM_PROGRAM)
             && from.record == Record::Wallet
             && from.lamports >= missing;
         if !able {
