@@ -45,7 +45,14 @@ down: ## stop the local network (PURGE=1: and leave the machine as it was)
 test: setup lint ## everything that must hold: format, lints, all tests, programs
 	images/ray/build.sh
 	$(CARGO) test --locked --workspace
+	@# The same binaries again: naming the package alone would build its dependencies anew.
+	IONET_FEATURES=all $(CARGO) test --locked --workspace --exclude ionet-network \
+	  --test market --test histories
 	programs/check.sh
+
+.PHONY: test-agave
+test-agave: setup ## a lease's story on Agave's validator (first builds it: 20 minutes)
+	scripts/agave.sh test
 
 .PHONY: lint
 lint: ## format and clippy, no warnings

@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh               what building and running need
 #   scripts/setup.sh --programs    and the tools that compile the on-chain programs
+#   scripts/setup.sh --agave       and what building Agave's test validator needs
 #   scripts/setup.sh --check       only say what is missing (exit code 1 if something is)
 #
 # Debian and Ubuntu by apt, as root or with sudo. On other systems it lists what to install.
@@ -13,12 +14,13 @@ RUST_MINOR=95 # rust-version of Cargo.toml: 1.95
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-programs= check=
+programs= agave= check=
 while [ $# -gt 0 ]; do
   case $1 in
     --programs) programs=1 ;;
+    --agave) agave=1 ;;
     --check) check=1 ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) die "unknown option $1 (see --help)" ;;
   esac
   shift
@@ -83,6 +85,14 @@ if [ -n "$programs" ]; then
   want_file libpolly-22-dev /usr/lib/llvm-22/lib/libPolly.a
   want_file zlib1g-dev /usr/include/zlib.h
   want_file libzstd-dev /usr/include/zstd.h
+fi
+if [ -n "$agave" ]; then
+  want clang clang
+  want cmake cmake
+  want protobuf-compiler protoc
+  want_file libprotobuf-dev /usr/include/google/protobuf/empty.proto
+  want_file libclang-dev /usr/lib/llvm-*/lib/libclang.so
+  want_file libudev-dev /usr/include/libudev.h
 fi
 
 apt=
