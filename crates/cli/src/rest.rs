@@ -147,8 +147,10 @@ impl Rest {
             return Failure::new(Kind::Timeout, message).hint("try again; repeating is safe");
         }
         let message = format!("no coordinator answers at {}", self.base);
-        Failure::new(Kind::Unreachable, message)
-            .hint("start the local network with `ionet up`, or name another with --coordinator")
+        Failure::new(Kind::Unreachable, message).hint(
+            "start the local network with `ionet up`, or name another with --coordinator; your \
+             money needs none: `ionet lease --help`",
+        )
     }
 }
 

@@ -88,7 +88,8 @@ fn export(context: &Context, state_dir: &Path, out: Option<PathBuf>) -> Result<(
     crate::home::write_atomic(&path, &text, 0o644)?;
     let count = kept.receipts.len();
     let answer = serde_json::json!({ "receipts": count, "path": path });
-    context.out.answer(&answer, || format!("{count} receipts in {}", path.display()))
+    let text = format!("{} in {}", crate::lease::counted(count), path.display());
+    context.out.answer(&answer, || text)
 }
 
 /// Why receipts cannot be had, in the words of the command line.

@@ -180,7 +180,7 @@ impl Act {
     pub(crate) fn helps(&self) -> &'static str {
         match self {
             Act::Claim(..) | Act::Withdraw(..) => "supplier",
-            Act::End(..) => "supplier (its device is free), renter (nothing more is owed)",
+            Act::End(..) => "supplier, whose device is free then",
             Act::TopUp(_) | Act::Reject(..) | Act::Close(..) | Act::Refund | Act::Finalize => {
                 "renter"
             }
@@ -188,6 +188,12 @@ impl Act {
             Act::ReclaimPages(_) | Act::ReclaimLease => "whoever paid the rent",
         }
     }
+}
+
+/// Whom something helps, in a sentence.
+pub(crate) fn for_whom(helps: &str) -> String {
+    let article = if helps.starts_with("whoever") { "" } else { "the " };
+    format!("for {article}{helps}")
 }
 
 fn close_words(book: &Book, refund: bool) -> String {

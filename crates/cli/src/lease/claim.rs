@@ -115,12 +115,12 @@ fn named(sources: &[Source], id: ionet_core::ClusterId) -> Option<Address> {
 
 fn say_sources(context: &Context, sources: &[Source]) {
     for Source { path, receipts } in sources {
-        let count = receipts.receipts.len();
+        let count = source::counted(receipts.receipts.len());
         let bad = match receipts.unreadable {
             0 => String::new(),
             n => format!(", and {n} that cannot be read"),
         };
-        context.out.say(format!("{}: {count} receipts{bad}", path.display()));
+        context.out.say(format!("{}: {count}{bad}", path.display()));
     }
 }
 

@@ -79,13 +79,11 @@ fn no_market(error: LedgerError, ledger: &Ledger, url: &str) -> Failure {
             ledger.program()
         ))
         .hint("--rpc names another chain, --program another copy of the program"),
-        LedgerError::Malformed { .. } => {
-            Failure::refused(format!(
-                "what {url} answers for the market program {} makes no sense: {error}",
-                ledger.program()
-            ))
-            .hint("--program names the program, --rpc another endpoint; nothing was signed")
-        }
+        LedgerError::Malformed { .. } => Failure::refused(format!(
+            "what {url} answers for the market program {} makes no sense: {error}",
+            ledger.program()
+        ))
+        .hint("--program names the program, --rpc another endpoint; nothing was signed"),
         other => other.into(),
     }
 }

@@ -4,12 +4,14 @@
 mod act;
 mod book;
 mod claim;
+mod lines;
 mod list;
 mod market;
 mod plan;
 mod receipt;
 mod run;
 mod show;
+mod show_text;
 mod source;
 mod steps;
 
@@ -18,6 +20,7 @@ use crate::failure::Result;
 use ionet_core::ClusterId;
 use ionet_ledger::Address;
 use run::How;
+pub(crate) use source::counted;
 use std::str::FromStr;
 
 /// Options of every lease command.

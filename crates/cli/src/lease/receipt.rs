@@ -52,7 +52,7 @@ pub(crate) enum Useless {
     #[error("the line was never started")]
     NotStarted,
     /// As much is known already.
-    #[error("it is older: {known} s are vouched for already")]
+    #[error("it adds nothing: {known} s are vouched for already")]
     Older {
         /// Seconds.
         known: u64,

@@ -1,6 +1,6 @@
 //! Carries plans out: shows them, asks, sends, and goes around what is refused.
 
-use super::act::{Act, Hands};
+use super::act::{Act, Hands, for_whom};
 use super::book::Book;
 use super::market::Market;
 use super::plan::{Plan, Wait};
@@ -110,16 +110,16 @@ pub(crate) async fn carry_out(
     let tasks: Vec<Task> = tasks.into_iter().map(|task| sender.fitted(task)).collect();
     let count: usize = tasks.iter().map(|task| task.plan.acts.len()).sum();
     if count == 0 || how.dry_run {
-        let reports: Vec<_> = tasks.iter().map(|task| sender.planned(task)).collect();
+        let reports: Vec<_> = tasks.iter().map(|task| sender.planned(task, true)).collect();
         return answer(context, &reports, if how.dry_run { "nothing was sent" } else { "" });
     }
     for task in &tasks {
-        context.out.say(render(&sender.planned(task), "to do"));
+        context.out.say(render(&sender.planned(task, false), ""));
     }
     let cost = sender.cost(&tasks);
     context.out.say(cost.text(&hands.payer, count));
     sender.can_pay(&cost).await?;
-    context.out.confirm("Send?", how.yes)?;
+    context.out.confirm(&format!("Send {}?", transactions(count)), how.yes)?;
     sender.send_all(context, &tasks).await
 }
 
@@ -130,19 +130,24 @@ struct Cost {
 }
 
 impl Cost {
-    fn text(&self, payer: &Address, transactions: usize) -> String {
+    fn text(&self, payer: &Address, count: usize) -> String {
         let sol = |lamports: u64| format!("{}.{:09} SOL", lamports / SOL, lamports % SOL);
-        let noun = if transactions == 1 { "transaction" } else { "transactions" };
         let mut text = format!(
-            "{transactions} {noun}; the wallet {payer} pays {} in fees of the chain",
+            "{}; the wallet {payer} pays {} in fees of the chain",
+            transactions(count),
             sol(self.fees)
         );
-        if !self.owners.is_empty() {
+        if self.owners.len() == 1 && self.owners.contains(payer) {
+            let rent = sol(self.rents);
+            text.push_str(&format!(
+                ", and {rent} of rent for its own token account, which is missing"
+            ));
+        } else if !self.owners.is_empty() {
             let who: Vec<_> = self.owners.iter().take(3).map(Address::to_string).collect();
             let more = self.owners.len().saturating_sub(who.len());
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             text.push_str(&format!(
-                " and {} for token accounts that are missing, of {}{more}",
+                ", and {} of rent for missing token accounts of {}{more}",
                 sol(self.rents),
                 who.join(", ")
             ));
@@ -172,7 +177,8 @@ impl Sender<'_> {
         Task { book, plan }
     }
 
-    fn planned(&self, task: &Task) -> Report {
+    /// The plan as a report; `whole` with its transactions.
+    fn planned(&self, task: &Task, whole: bool) -> Report {
         let steps = task.plan.acts.iter().map(|act| {
             let wire = wire(&self.instructions(act, &task.book), &self.hands.payer);
             let transaction = Transaction {
@@ -181,7 +187,7 @@ impl Sender<'_> {
                 signatures: wire.signatures,
                 message: base64::engine::general_purpose::STANDARD.encode(&wire.message),
             };
-            done(act, &task.book, None, None, Some(transaction))
+            done(act, &task.book, None, None, whole.then_some(transaction))
         });
         report(task, steps.collect())
     }
@@ -290,6 +296,11 @@ impl Sender<'_> {
     }
 }
 
+/// How many, in words.
+fn transactions(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "transaction" } else { "transactions" })
+}
+
 fn failed(step: &Done) -> bool {
     step.error.is_some()
 }
@@ -317,7 +328,7 @@ fn report(task: &Task, steps: Vec<Done>) -> Report {
 
 fn broken_off(error: LedgerError, sent: usize, reports: &[Report]) -> Failure {
     let mut failure = Failure::from(error);
-    failure.message = format!("{}; {sent} transactions were confirmed before", failure.message);
+    failure.message = format!("{}; {} confirmed before", failure.message, transactions(sent));
     failure.hint =
         Some("run the same command again: it reads what is done and does the rest".to_owned());
     failure.detail = serde_json::to_value(reports).ok();
@@ -328,7 +339,9 @@ fn some_refused(context: &Context, sent: usize, refused: usize, reports: &[Repor
     for report in reports {
         context.out.say(render(report, "done"));
     }
-    let text = format!("the chain refused {refused} steps; {sent} transactions were confirmed");
+    let noun = if refused == 1 { "step" } else { "steps" };
+    let sent = transactions(sent);
+    let text = format!("the chain refused {refused} {noun}; {sent} confirmed");
     let mut failure = Failure::new(Kind::Money, text)
         .hint("what was refused stands above, with its reason; the rest is done");
     failure.detail = serde_json::to_value(reports).ok();
@@ -351,7 +364,7 @@ fn answer(context: &Context, reports: &[Report], last: &str) -> Result<()> {
 fn render(report: &Report, empty: &str) -> String {
     let mut text = format!("lease {} of {}\n", report.lease, report.cluster);
     for (n, step) in report.steps.iter().enumerate() {
-        text.push_str(&format!("  {}. {} (for the {})\n", n + 1, step.what, step.helps));
+        text.push_str(&format!("  {}. {} ({})\n", n + 1, step.what, for_whom(step.helps)));
         if let Some(t) = &step.transaction {
             let (bytes, accounts) = (t.bytes, t.accounts);
             text.push_str(&format!("     {bytes} bytes, {accounts} accounts\n"));

@@ -4,99 +4,99 @@ use super::LeaseName;
 use super::book::{Book, Payee, due};
 use super::list::in_vault;
 use super::market::Market;
+use super::show_text::render;
 use super::steps::resolve;
 use crate::context::Context;
 use crate::failure::Result;
-use crate::output::{duration, number};
-use ionet_core::{Amount, ClusterId, DeviceId, rfc3339};
+use ionet_core::{ClusterId, DeviceId};
 use ionet_ledger::interface::Timestamp;
 use ionet_ledger::interface::account::{LeaseState, LineState, SessionRights, Vouch};
 use ionet_ledger::{Address, PlacedLine, Signer as _};
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Shown {
-    lease: String,
-    cluster: ClusterId,
-    state: &'static str,
-    close_reason: String,
-    renter: String,
-    coordinator: String,
-    session: Option<String>,
-    session_may_close: bool,
-    vouch: &'static str,
-    you_are: Vec<&'static str>,
-    asset: String,
-    mint: String,
-    vault: String,
-    money: Money,
-    clock: Clock,
-    lines: Vec<Line>,
-    parties: Vec<Party>,
-    next: Vec<Next>,
+pub(super) struct Shown {
+    pub(super) lease: String,
+    pub(super) cluster: ClusterId,
+    pub(super) state: &'static str,
+    pub(super) close_reason: String,
+    pub(super) renter: String,
+    pub(super) coordinator: String,
+    pub(super) session: Option<String>,
+    pub(super) session_may_close: bool,
+    pub(super) vouch: &'static str,
+    pub(super) you_are: Vec<&'static str>,
+    pub(super) asset: String,
+    pub(super) mint: String,
+    pub(super) vault: String,
+    pub(super) money: Money,
+    pub(super) clock: Clock,
+    pub(super) lines: Vec<Line>,
+    pub(super) parties: Vec<Party>,
+    pub(super) next: Vec<Next>,
 }
 
 /// Base units.
 #[derive(Serialize)]
-struct Money {
-    deposit: u64,
-    committed: u64,
-    left: u64,
-    owed: u64,
-    paid: u64,
-    fees: u64,
-    fees_paid: u64,
-    refunded: u64,
-    refundable: u64,
-    in_vault: u64,
+pub(super) struct Money {
+    pub(super) deposit: u64,
+    pub(super) committed: u64,
+    pub(super) left: u64,
+    pub(super) owed: u64,
+    pub(super) paid: u64,
+    pub(super) fees: u64,
+    pub(super) fees_paid: u64,
+    pub(super) refunded: u64,
+    pub(super) refundable: u64,
+    pub(super) in_vault: u64,
 }
 
 /// Unix seconds by the chain's clock.
 #[derive(Serialize)]
-struct Clock {
-    now: i64,
-    lease_seconds: u64,
-    runs: bool,
-    money_ends_at: Option<i64>,
-    expires_at: i64,
-    anyone_closes_at: Option<i64>,
-    closed_at: Option<i64>,
-    claims_until: Option<i64>,
+pub(super) struct Clock {
+    pub(super) now: i64,
+    pub(super) lease_seconds: u64,
+    pub(super) runs: bool,
+    pub(super) money_ends_at: Option<i64>,
+    pub(super) expires_at: i64,
+    pub(super) anyone_closes_at: Option<i64>,
+    pub(super) closed_at: Option<i64>,
+    pub(super) claims_until: Option<i64>,
 }
 
 #[derive(Serialize)]
-struct Line {
-    line: String,
-    device: DeviceId,
-    payout_owner: String,
-    units: u16,
-    rate: u64,
-    state: &'static str,
-    served_s: u64,
-    claimable_s: u64,
-    owed: u64,
-    paid: u64,
-    due: u64,
-    rejectable_until: Option<i64>,
-    yours: bool,
+pub(super) struct Line {
+    pub(super) line: String,
+    pub(super) device: DeviceId,
+    pub(super) payout_owner: String,
+    pub(super) units: u16,
+    pub(super) rate: u64,
+    pub(super) state: &'static str,
+    pub(super) served_s: u64,
+    pub(super) claimable_s: u64,
+    pub(super) owed: u64,
+    pub(super) paid: u64,
+    pub(super) due: u64,
+    pub(super) rejectable_until: Option<i64>,
+    pub(super) yours: bool,
 }
 
 #[derive(Serialize)]
-struct Party {
-    who: String,
-    role: &'static str,
-    now: u64,
+pub(super) struct Party {
+    pub(super) who: String,
+    pub(super) role: &'static str,
+    pub(super) now: u64,
     /// More, at most, by receipts of seconds that nobody vouched for yet.
-    by_receipts: u64,
-    token_account: &'static str,
+    pub(super) by_receipts: u64,
+    pub(super) token_account: &'static str,
 }
 
 #[derive(Serialize)]
-struct Next {
-    command: String,
-    what: String,
-    helps: &'static str,
-    from: i64,
+pub(super) struct Next {
+    pub(super) command: String,
+    pub(super) what: String,
+    pub(super) helps: &'static str,
+    pub(super) from: i64,
 }
 
 /// Does it. Works without a wallet.
@@ -323,6 +323,8 @@ fn next(book: &Book) -> Vec<Next> {
             let from = book.lease.claims_until().0.saturating_add(1).max(now);
             let what = format!("the renter gets {} that nobody claimed", book.text(rest(book)));
             push("finalize", what, "renter", from);
+            let what = "that, then pay what is due and remove the lease".to_owned();
+            push("settle", what, "whoever paid the rent", from);
         }
         LeaseState::Finalized => {
             push("settle", "pay what is due and remove it".into(), "whoever paid the rent", now);
@@ -332,128 +334,4 @@ fn next(book: &Book) -> Vec<Next> {
         push("settle", "end lines, which frees their devices".into(), "supplier", now);
     }
     all
-}
-
-fn render(context: &Context, book: &Book, shown: &Shown) -> String {
-    let coin = |units: u64| Amount::new(book.asset, units).to_string();
-    let (money, clock) = (&shown.money, &shown.clock);
-    let you = if shown.you_are.is_empty() { "nobody here" } else { &shown.you_are.join(", ") };
-    let mut text = format!(
-        "lease        {}\ncluster      {}\nstate        {}\nyou are      {you}\nrenter       {}\n\
-         coordinator  {}\nvouches      {}\n\n",
-        shown.lease,
-        shown.cluster,
-        state_words(shown),
-        shown.renter,
-        shown.coordinator,
-        match shown.vouch {
-            "session" => "the renter or its session key",
-            "coordinator" => "the coordinator",
-            _ => "the coordinator, or the renter and its session key",
-        },
-    );
-    text.push_str(&format!(
-        "deposit      {}\ncommitted    {} (set aside for lines and fees)\nleft         {}\n\
-         earned       {} by lines, of it paid {}\nfees         {}, of it paid {}\n\
-         refunded     {}\n",
-        coin(money.deposit),
-        coin(money.committed),
-        coin(money.left),
-        coin(money.owed),
-        coin(money.paid),
-        coin(money.fees),
-        coin(money.fees_paid),
-        coin(money.refunded),
-    ));
-    text.push_str(&clock_words(clock));
-    if !shown.lines.is_empty() {
-        text.push_str(&format!("\n{}\n", line_table(context, book, &shown.lines)));
-    }
-    text.push_str(&format!("\n{}\n", party_table(context, book, &shown.parties)));
-    if !shown.next.is_empty() {
-        text.push_str("\nnext\n");
-    }
-    for next in &shown.next {
-        let when = match next.from - clock.now {
-            wait if wait > 0 => format!("from {} on: ", rfc3339(next.from)),
-            _ => String::new(),
-        };
-        let (command, what, helps) = (&next.command, &next.what, next.helps);
-        text.push_str(&format!("  {command}\n    {when}{what} (for the {helps})\n"));
-    }
-    text
-}
-
-fn state_words(shown: &Shown) -> String {
-    match (shown.clock.closed_at, shown.clock.runs) {
-        (Some(at), _) => format!("{} since {} ({})", shown.state, rfc3339(at), shown.close_reason),
-        (None, true) => "open".to_owned(),
-        (None, false) => "open, but its clock stands: nothing is earned".to_owned(),
-    }
-}
-
-fn clock_words(clock: &Clock) -> String {
-    let mut text =
-        format!("clock        {} s of lease time at {}\n", clock.lease_seconds, rfc3339(clock.now));
-    if let Some(ends) = clock.money_ends_at {
-        let ends_in = match u64::try_from(ends - clock.now) {
-            Ok(left) if left > 0 => format!("in {}", duration(left)),
-            _ => "its clock stands".to_owned(),
-        };
-        text.push_str(&format!("money ends   {} ({ends_in})\n", rfc3339(ends)));
-    }
-    if let Some(until) = clock.claims_until {
-        let over = if clock.now > until { " (over)" } else { "" };
-        text.push_str(&format!("claims until {}{over}\n", rfc3339(until)));
-    }
-    text
-}
-
-/// Lines that people are shown; programs get all.
-const LINES_SHOWN_MAX: usize = 100;
-
-fn line_table(context: &Context, book: &Book, lines: &[Line]) -> String {
-    let coin = |units: u64| {
-        let text = Amount::new(book.asset, units).to_string();
-        number(text.split(' ').next().unwrap_or_default())
-    };
-    let headings = ["line", "device", "state", "rate/h", "served", "owed", "paid", ""];
-    let mut table = context.out.table(headings);
-    for l in lines.iter().take(LINES_SHOWN_MAX) {
-        table.add_row([
-            l.line.clone().into(),
-            l.device.to_string().into(),
-            l.state.into(),
-            coin(l.rate),
-            number(format!("{} s", l.served_s)),
-            coin(l.owed),
-            coin(l.paid),
-            if l.yours { "yours" } else { "" }.into(),
-        ]);
-    }
-    let more = lines.len().saturating_sub(LINES_SHOWN_MAX);
-    if more > 0 {
-        format!("{table}\n{more} lines more: --json shows all")
-    } else {
-        table.to_string()
-    }
-}
-
-fn party_table(context: &Context, book: &Book, parties: &[Party]) -> String {
-    let open = book.lease.state == LeaseState::Open;
-    let mut table = context.out.table(["can draw", "now", "more, by receipts", "token account"]);
-    for party in parties.iter().take(LINES_SHOWN_MAX) {
-        let on_close = if open && party.role == "renter" { " (by closing)" } else { "" };
-        table.add_row([
-            format!("{} {}", party.role, party.who).into(),
-            number(format!("{}{on_close}", book.text(party.now))),
-            number(if party.by_receipts > 0 {
-                book.text(party.by_receipts)
-            } else {
-                String::new()
-            }),
-            party.token_account.into(),
-        ]);
-    }
-    table.to_string()
 }

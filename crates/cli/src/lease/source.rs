@@ -9,6 +9,11 @@ use std::path::{Path, PathBuf};
 /// Most workers whose stores are read at once: a rig has one, a local network at most 64.
 const WORKERS_MAX: usize = 1_024;
 
+/// How many, in words.
+pub(crate) fn counted(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "receipt" } else { "receipts" })
+}
+
 /// Receipts and where they were found.
 pub(crate) struct Source {
     /// The folder or file.

@@ -86,7 +86,8 @@ pub(crate) async fn resolve(
         }
     }
     Err(Failure::not_found(format!(
-        "this wallet neither rents {id} nor supplies it, on this chain"
+        "no lease of {id} on this chain is this wallet's, as renter or supplier: never opened, \
+         another wallet's, or settled and removed"
     ))
     .hint("name the lease by its address, or the wallet with --wallet"))
 }
@@ -134,7 +135,7 @@ pub(super) async fn lines(
 ) -> Result<()> {
     let (market, keys) = opened(context, program, &args.how).await?;
     let book = book(&market, &keys, args.lease).await?;
-    let plan = plan::lines(&book, &keys.hands().actor, &args.lines, reject)?;
+    let plan = super::lines::plan(&book, &keys.hands().actor, &args.lines, reject)?;
     carry_out(context, &market, vec![Task { book, plan }], &keys, &args.how).await
 }
 

@@ -127,7 +127,7 @@ fn receipts_that_bring_nothing_are_told_apart_and_nothing_is_sent() {
     let boss = &w.keys.coordinator;
     let stranger = KeypairFile::in_memory(Keypair::new());
     let good = w.receipt(&lease, 0, 3);
-    let altered = ionet_wire::message::SignedReceipt { served_s: 4, ..good.clone() };
+    let altered = ionet_wire::message::SignedReceipt { served_s: 4, ..good };
     let other = w.receipt_by(boss, &elsewhere, &lease, 0, 3);
     let before = w.lamports(&supplier.address());
     let cases = [
@@ -155,7 +155,7 @@ fn receipts_that_bring_nothing_are_told_apart_and_nothing_is_sent() {
     let spent = before - w.lamports(&supplier.address());
     assert!(spent < 2_100_000, "one withdrawal and one token account: {spent} lamports");
 
-    let whole = w.file("whole.json", &w.chain, &[good]);
+    let whole = w.file("whole.json", &w.chain, &[w.receipt(&lease, 0, 3)]);
     let text = std::fs::read(&whole).unwrap();
     let cut = w.home.path().join("cut.json");
     std::fs::write(&cut, &text[..text.len() - 9]).unwrap();
@@ -259,7 +259,7 @@ fn one_refused_line_keeps_nobody_elses_money() {
     });
     let args = ["lease", "withdraw", &lease.text(), "--everyone", "--yes", "--rpc", &url];
     let error = failed(5, &args, &w.command(&renter, &args).output().unwrap());
-    assert!(message(&error).contains("refused 1 steps"), "{error}");
+    assert!(message(&error).contains("refused 1 step;"), "{error}");
     assert!(error["detail"].to_string().contains("BadTokenAccount"), "{error}");
     let paid: Vec<u64> = people.iter().map(|p| w.usdc(&p.address())).collect();
     assert_eq!(paid, [earned(3), 0, earned(3)]);
@@ -295,7 +295,7 @@ fn a_settlement_that_broke_off_goes_on_where_it_stopped() {
     });
     let args = ["lease", "settle", &lease.text(), "--yes", "--rpc", &url];
     let error = failed(6, &args, &w.command(&renter, &args).output().unwrap());
-    assert!(message(&error).contains("3 transactions were confirmed"), "{error}");
+    assert!(message(&error).contains("3 transactions confirmed"), "{error}");
     assert!(error["hint"].as_str().unwrap().contains("run the same command again"), "{error}");
     assert!(!w.is_gone(&lease.address));
 

@@ -272,7 +272,7 @@ impl World {
         let patience = Instant::now() + PATIENCE;
         while self.now() < instant {
             assert!(Instant::now() < patience, "the chain's clock stands");
-            std::thread::sleep(Duration::from_millis(100));
+            self.wait(async { tokio::time::sleep(Duration::from_millis(100)).await });
         }
     }
 
