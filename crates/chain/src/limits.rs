@@ -79,6 +79,10 @@ pub const PROGRAM_ACCOUNTS_FILTERS_MAX: usize = 4;
 /// Account bytes that one `getProgramAccounts` may return: its answer is built in memory.
 pub const PROGRAM_ACCOUNTS_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// What is counted for each account of an answer beside its data: address, owner, lamports and
+/// names in JSON. Without it, a slice of no bytes would make the answer unbounded.
+pub const PROGRAM_ACCOUNT_ROW_BYTES: usize = 256;
+
 /// Largest account whose data may be asked for in base58 (its cost is quadratic), as on Solana.
 pub const BASE58_DATA_MAX: usize = 128;
 

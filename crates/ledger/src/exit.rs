@@ -122,6 +122,11 @@ impl Ledger {
         Ok(leases)
     }
 
+    /// Any instruction of the interface as Solana's, for calls that have no name here.
+    pub fn instruction(&self, ix: &Ix) -> Instruction {
+        self.instructions().wrap(ix)
+    }
+
     /// The calls that end a lease.
     pub fn exits<'a>(&self, address: Address, lease: &'a Lease) -> Exits<'a> {
         Exits { of: self.instructions(), address, lease }

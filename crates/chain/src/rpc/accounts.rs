@@ -15,7 +15,7 @@ use solana_rpc_client_types::response::{
 use super::{Params, RpcError, context_slot, params, to_json, with_context};
 use crate::chain::Services;
 use crate::limits::{
-    BASE58_DATA_MAX, MULTIPLE_ACCOUNTS_MAX, PROGRAM_ACCOUNTS_BYTES_MAX,
+    BASE58_DATA_MAX, MULTIPLE_ACCOUNTS_MAX, PROGRAM_ACCOUNT_ROW_BYTES, PROGRAM_ACCOUNTS_BYTES_MAX,
     PROGRAM_ACCOUNTS_FILTERS_MAX,
 };
 use crate::tokens;
@@ -134,10 +134,10 @@ pub(super) fn encode_all(
     encoding: UiAccountEncoding,
     slice: Option<UiDataSliceConfig>,
 ) -> Result<Vec<RpcKeyedAccount>, RpcError> {
-    let bytes: usize = found.iter().map(|(_, account)| shown_bytes(account, slice)).sum();
+    let bytes = answer_bytes(found.iter().map(|(_, account)| account), slice);
     if bytes > PROGRAM_ACCOUNTS_BYTES_MAX {
         return Err(RpcError::invalid_request(format!(
-            "the accounts hold {bytes} bytes; max {PROGRAM_ACCOUNTS_BYTES_MAX}: use filters or \
+            "the answer would hold {bytes} bytes; max {PROGRAM_ACCOUNTS_BYTES_MAX}: use filters or \
              dataSlice"
         )));
     }
@@ -149,6 +149,14 @@ pub(super) fn encode_all(
             Ok(RpcKeyedAccount { pubkey: address.to_string(), account })
         })
         .collect()
+}
+
+/// What an answer with these accounts holds: their data, and what stands around each.
+fn answer_bytes<'a>(
+    accounts: impl Iterator<Item = &'a AccountSharedData>,
+    slice: Option<UiDataSliceConfig>,
+) -> usize {
+    accounts.map(|account| shown_bytes(account, slice) + PROGRAM_ACCOUNT_ROW_BYTES).sum()
 }
 
 fn shown_bytes(account: &AccountSharedData, slice: Option<UiDataSliceConfig>) -> usize {
@@ -216,4 +224,22 @@ fn encode_with(
         | UiAccountEncoding::Base64Zstd => None,
     };
     Ok(encode_ui_account(address, account, encoding, additional, slice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_slice_of_very_many_accounts_is_still_bounded() {
+        let account = AccountSharedData::new(1, 464, &Address::new_unique());
+        let (offset, length) = (0, 0);
+        let none = Some(UiDataSliceConfig { offset, length });
+        let size = |count: usize| answer_bytes(std::iter::repeat_n(&account, count), none);
+        assert!(size(1_000) < PROGRAM_ACCOUNTS_BYTES_MAX);
+        assert!(size(1_000_000) > PROGRAM_ACCOUNTS_BYTES_MAX);
+        assert_eq!(answer_bytes([&account].into_iter(), None), 464 + PROGRAM_ACCOUNT_ROW_BYTES);
+        let far = Some(UiDataSliceConfig { offset: 460, length: usize::MAX });
+        assert_eq!(answer_bytes([&account].into_iter(), far), 4 + PROGRAM_ACCOUNT_ROW_BYTES);
+    }
 }

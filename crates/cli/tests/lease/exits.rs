@@ -31,6 +31,11 @@ fn a_renter_gets_out_alone_and_everybody_is_paid() {
     assert!(shown["clock"]["runs"].as_bool().unwrap());
     assert!(shown["money"]["committed"].as_u64() >= shown["money"]["owed"].as_u64());
 
+    w.ok(&renter, &["lease", "top-up", &name, "--amount", "0.5", "--yes"]);
+    let more = w.ok(&renter, &["lease", "show", &name]);
+    assert_eq!(more["money"]["deposit"], Terms::PLAIN.deposit + USDC / 2);
+    assert!(more["clock"]["money_ends_at"].as_i64() >= shown["clock"]["money_ends_at"].as_i64());
+
     // Nothing is sent without consent, nor by a dry run.
     let closing = ["lease", "close", &name];
     w.fails(&renter, 2, &closing);

@@ -2,5 +2,6 @@
 
 mod bad;
 mod exits;
+mod odd;
 mod relay;
 mod world;
