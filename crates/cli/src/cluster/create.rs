@@ -1,7 +1,8 @@
 //! `ionet cluster create`: quote, check, intent, signature, wait.
 
+use super::fund::{self, FundArgs, Funding};
 use super::terms::{ChainFacts, Expected, check};
-use super::{progress, read_spec, tunnel};
+use super::{progress, read_spec, tunnel, vouch};
 use crate::context::{Context, wallet_of};
 use crate::failure::{Failure, Kind, OrFail as _, Result};
 use crate::home::{private_folder, read_json, write_atomic};
@@ -55,8 +56,10 @@ pub(crate) struct CreateArgs {
     #[arg(long, default_value = "usdc", value_parser = asset)]
     asset: Asset,
     /// Whose word about served time counts: coordinator, session, either
-    #[arg(long, default_value = "either", value_parser = vouch)]
+    #[arg(long, default_value = "either", value_parser = whose_word)]
     vouch: Vouch,
+    #[command(flatten)]
+    fund: FundArgs,
     /// A name for people
     #[arg(long)]
     name: Option<String>,
@@ -92,7 +95,7 @@ fn image(text: &str) -> std::result::Result<ImageRef, String> {
     ImageRef::new(text).map_err(|e| e.to_string())
 }
 
-fn vouch(text: &str) -> std::result::Result<Vouch, String> {
+fn whose_word(text: &str) -> std::result::Result<Vouch, String> {
     match text {
         "coordinator" => Ok(Vouch::Coordinator),
         "session" => Ok(Vouch::Session),
@@ -109,10 +112,6 @@ impl CreateArgs {
         let (Some(devices), Some(chip)) = (self.devices, self.chip) else {
             return Err(Failure::usage("--devices and --chip are missing"));
         };
-        if self.vouch == Vouch::Session {
-            return Err(Failure::usage("this client does not vouch for served time by itself yet")
-                .hint("leave --vouch out: with `either` your wallet may vouch too"));
-        }
         let max = self.max_rate.as_deref().map(|t| amount(self.asset, t)).transpose()?;
         let spec = ClusterSpec {
             kind: Default::default(),
@@ -142,6 +141,7 @@ struct Intent {
     counter: u64,
     lease: Wallet,
     quote: Quote,
+    funding: Funding,
 }
 
 impl Intent {
@@ -169,6 +169,8 @@ struct Buyer<'a> {
     key: KeypairFile,
     ledger: Ledger,
     facts: ChainFacts,
+    /// Least deposits in USDC and IO, in base units.
+    min_deposit: [u64; 2],
     network: Network,
 }
 
@@ -197,6 +199,9 @@ pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<()> {
         }
     };
     let id = buyer.open(&intent).await?;
+    if fund::needs_session(&intent.quote.spec, &intent.funding) {
+        vouch::start(context, id).await?;
+    }
     if args.no_wait {
         let cluster: Cluster = buyer.rest.get(&format!("/v1/clusters/{id}")).await?;
         return context.out.answer(&cluster, || {
@@ -239,7 +244,8 @@ impl<'a> Buyer<'a> {
             )
             .hint("compare `ionet chain status` with the coordinator's /v1/network"));
         }
-        Ok(Self { context, rest, key, ledger, facts, network })
+        let min_deposit = config.now.min_deposit.map(|least| least.0);
+        Ok(Self { context, rest, key, ledger, facts, min_deposit, network })
     }
 
     /// The intent of an interrupted create that can still become a cluster; others are removed.
@@ -270,17 +276,22 @@ impl<'a> Buyer<'a> {
         let out = self.context.out;
         let quote: Quote = self.rest.post("/v1/quotes", &spec).await?;
         let deposit_max = args.max_cost.as_deref().map(|t| amount(spec.asset, t)).transpose()?;
-        self.checked(&quote, &spec)?;
+        let order = self.checked(&quote, &spec)?;
+        let min = self.min_deposit[usize::from(spec.asset == Asset::Io)];
+        let funding = Funding::of(&args.fund, &spec, &order, min)?;
         out.say(render(self.context, &quote));
+        if let Some(text) = funding.text(&quote) {
+            out.say(text);
+        }
         if let Some(max) = deposit_max
-            && quote.terms.deposit > max.base_units
+            && funding.most() > max.base_units
         {
-            let deposit = Amount::new(spec.asset, quote.terms.deposit);
-            let message = format!("the deposit is {deposit}, above your --max-cost of {max}");
+            let most = Amount::new(spec.asset, funding.most());
+            let message = format!("{most} may be locked, above your --max-cost of {max}");
             return Err(Failure::refused(message)
                 .hint("nothing was signed; ask for less time or fewer devices"));
         }
-        self.can_pay(&quote).await?;
+        self.can_pay(&quote, &funding).await?;
         out.confirm("Sign and lock the deposit?", args.yes)?;
         let wallet = self.key.address();
         let counter = self.ledger.next_counter(&wallet).await?;
@@ -291,6 +302,7 @@ impl<'a> Buyer<'a> {
             counter,
             lease: Wallet(lease.to_bytes()),
             quote,
+            funding,
         };
         intent.write(&self.context.home.intents())?;
         Ok(intent)
@@ -304,24 +316,31 @@ impl<'a> Buyer<'a> {
         })
     }
 
-    async fn can_pay(&self, quote: &Quote) -> Result<()> {
+    async fn can_pay(&self, quote: &Quote, funding: &Funding) -> Result<()> {
         let wallet = self.key.address();
         let mint = address_of(&quote.terms.mint);
         let held = self.ledger.tokens(&wallet, &mint).await?;
         let asset = quote.terms.asset;
-        if held < quote.terms.deposit {
-            let (has, needs) = (Amount::new(asset, held), Amount::new(asset, quote.terms.deposit));
+        if funding.top_up_max > 0 {
+            fund::is_free_for_top_up(&self.ledger, &self.key, quote).await?;
+        }
+        if held < funding.deposit {
+            let (has, needs) = (Amount::new(asset, held), Amount::new(asset, funding.deposit));
             return Err(Failure::new(
                 Kind::Money,
                 format!("the wallet has {has}, the deposit is {needs}; nothing was signed"),
             )
             .hint("on a local network: `ionet wallet airdrop`; or ask for less time or devices"));
         }
-        if self.ledger.connection().lamports(&wallet).await? < LAMPORTS_MIN {
+        let session = fund::needs_session(&quote.spec, funding);
+        let needed = LAMPORTS_MIN + if session { vouch::SESSION_LAMPORTS } else { 0 };
+        if self.ledger.connection().lamports(&wallet).await? < needed {
             return Err(Failure::new(
                 Kind::Money,
-                "the wallet has less than 0.01 SOL, which the chain's fees and rent need; \
-                 nothing was signed",
+                format!(
+                    "the wallet has less than {needed} lamports, which the chain's fees and rent \
+                     need; nothing was signed"
+                ),
             )
             .hint("on a local network: `ionet wallet airdrop`"));
         }
@@ -335,8 +354,14 @@ impl<'a> Buyer<'a> {
         if self.ledger.lease(&lease_at).await?.is_none() {
             let mut order = self.checked(&intent.quote, &intent.quote.spec)?;
             order.counter = intent.counter;
+            let (spec, funding) = (&intent.quote.spec, &intent.funding);
+            let grant = fund::equip(self.context, id, spec, funding, &mut order)?;
             self.tell(intent).await?;
-            match self.ledger.open_lease(&self.key, &order).await {
+            let opened = match grant {
+                Some(grant) => self.ledger.open_lease_with(&self.key, &order, &grant).await,
+                None => self.ledger.open_lease(&self.key, &order).await,
+            };
+            match opened {
                 Ok((_, signature)) => {
                     self.context.out.say(format!("signed: lease {} ({signature})", intent.lease));
                 }

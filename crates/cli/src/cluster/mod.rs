@@ -2,6 +2,7 @@
 
 mod create;
 mod exec;
+mod fund;
 mod jobs;
 mod money;
 mod pack;
@@ -10,13 +11,22 @@ mod submit;
 mod terms;
 mod tunnel;
 mod view;
+mod vouch;
 
 use crate::context::Context;
 use crate::failure::{Failure, Kind, OrFail as _, Result};
 use ionet_core::ClusterId;
 use std::path::PathBuf;
 
-pub(crate) use tunnel::stop_all as stop_tunnels;
+/// Ends every background process that serves this home's clusters: tunnels, and those that vouch.
+pub(crate) async fn stop_tunnels(home: &crate::home::Home) {
+    if let Ok(entries) = std::fs::read_dir(home.clusters()) {
+        for folder in entries.flatten().map(|e| e.path()) {
+            vouch::stop(&folder).await;
+        }
+    }
+    tunnel::stop_all(home).await;
+}
 
 /// Rent, use and close clusters.
 #[derive(Debug, clap::Subcommand)]
@@ -60,6 +70,8 @@ pub(crate) enum ClusterCommand {
     },
     /// Make its dashboard and Ray client reachable on this machine
     Tunnel(tunnel::TunnelArgs),
+    /// Look at what you pay for and sign receipts for it; top up, as far as you allowed
+    Vouch(vouch::VouchArgs),
     /// Add to the deposit
     TopUp {
         /// The cluster.
@@ -93,6 +105,7 @@ pub(crate) async fn run(context: &Context, command: ClusterCommand) -> Result<()
         ClusterCommand::Exec(args) => Box::pin(exec::run(context, args)).await,
         ClusterCommand::Access { id } => Box::pin(tunnel::access(context, id)).await,
         ClusterCommand::Tunnel(args) => Box::pin(tunnel::run(context, args)).await,
+        ClusterCommand::Vouch(args) => Box::pin(vouch::run(context, args)).await,
         ClusterCommand::TopUp { id, amount, yes } => {
             Box::pin(money::top_up(context, id, &amount, yes)).await
         }

@@ -1,6 +1,6 @@
 //! Money steps that the renter's own wallet takes: close, top up.
 
-use super::{folder, progress, tunnel, view};
+use super::{folder, progress, tunnel, view, vouch};
 use crate::context::{Context, wallet_of};
 use crate::failure::{Failure, Kind, Result};
 use crate::wallet::{address_of, amount, ledger};
@@ -24,6 +24,8 @@ pub(crate) async fn close(context: &Context, id: ClusterId, no_wait: bool) -> Re
         Err(_) => return rest.map(drop),
     };
     let address = address_of(&lease_at);
+    // What was seen until now is signed and sent before the clock stops.
+    vouch::stop(&folder(context, id)).await;
     let mut refunded = None;
     let mint;
     match ledger.lease(&address).await? {
@@ -38,6 +40,7 @@ pub(crate) async fn close(context: &Context, id: ClusterId, no_wait: bool) -> Re
         None => context.out.say("no lease was opened for it"),
     }
     tunnel::stop(context, id).await;
+    vouch::tidy(context, &ledger, &key, &folder(context, id)).await;
     let mut answer = serde_json::json!({ "id": id, "lease": lease_at });
     if let Some((units, mint)) = refunded {
         let asset = asset_of(&ledger, mint).await?;
@@ -77,7 +80,7 @@ pub(crate) async fn close(context: &Context, id: ClusterId, no_wait: bool) -> Re
     })
 }
 
-async fn find_lease(
+pub(super) async fn find_lease(
     ledger: &ionet_ledger::Ledger,
     renter: &Wallet,
     id: ClusterId,

@@ -108,6 +108,11 @@ fn rates(quote: &Quote, spec: &ClusterSpec, fee: Bps) -> Result<(u64, Rate), Mis
     Ok((per_slot, Rate(all)))
 }
 
+/// What a deposit holds for roundings.
+pub(super) fn roundings(slots: u16) -> BaseUnits {
+    BaseUnits(ROUNDING_PER_LINE * (u64::from(slots) + SUBSTITUTE_LINES))
+}
+
 fn times_and_deposit(
     quote: &Quote,
     expected: &Expected,
@@ -123,8 +128,7 @@ fn times_and_deposit(
     let price = total
         .reserved_ceil(Seconds(spec.ttl_seconds))
         .ok_or_else(|| Mismatch("a price beyond 64 bits".into()))?;
-    let roundings = ROUNDING_PER_LINE * (u64::from(spec.devices) + SUBSTITUTE_LINES);
-    let fair = price.checked_add(BaseUnits(roundings)).unwrap_or(price);
+    let fair = price.checked_add(roundings(spec.devices)).unwrap_or(price);
     ensure(terms.deposit <= fair.0, || "a deposit above price times time".into())?;
     ensure(quote.cost_max.base_units <= fair.0, || "a cost above price times time".into())?;
     Ok(())

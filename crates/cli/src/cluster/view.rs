@@ -37,7 +37,8 @@ pub(crate) async fn list(context: &Context, all: bool) -> Result<()> {
         if clusters.is_empty() {
             return "no clusters; `ionet cluster create --devices 3 --chip cpu` rents one".into();
         }
-        let headings = ["cluster", "name", "state", "devices", "chip", "per hour", "age"];
+        let headings =
+            ["cluster", "name", "state", "devices", "chip", "per hour", "paid for", "age"];
         let mut table = context.out.table(headings);
         for c in &clusters {
             let age = (now_unix() - c.created_at_ms / 1_000).max(0).unsigned_abs();
@@ -48,10 +49,21 @@ pub(crate) async fn list(context: &Context, all: bool) -> Result<()> {
                 number(c.spec.devices),
                 c.spec.chip.to_string().into(),
                 number(hourly(c)),
+                number(paid_for(c).unwrap_or_default()),
                 number(duration(age)),
             ]);
         }
         table.to_string()
+    })
+}
+
+/// For how long its money lasts, while it runs.
+fn paid_for(cluster: &Cluster) -> Option<String> {
+    let over = cluster.state.is_final() || cluster.state == StateName::Stopping;
+    let until = cluster.paid_until.filter(|_| !over)?;
+    Some(match u64::try_from(until.saturating_sub(now_unix())) {
+        Ok(0) | Err(_) => "used up".to_owned(),
+        Ok(left) => duration(left),
     })
 }
 
@@ -95,8 +107,9 @@ pub(crate) fn render(out: Output, c: &Cluster) -> String {
     if let Some(owed) = &c.owed {
         line("owed", format!("{} to suppliers so far, fee on top", owed.text));
     }
-    if let Some(until) = c.paid_until.filter(|_| !c.state.is_final()) {
-        line("paid for", format!("until {}", rfc3339(until)));
+    if let (Some(until), Some(left)) = (c.paid_until, paid_for(c)) {
+        let more = format!("`ionet cluster top-up {} AMOUNT` adds to it", c.id);
+        line("paid for", format!("until {} ({left}); {more}", rfc3339(until)));
     }
     let mut table = out.table(["role", "device", "state", "address", "rate", "served"]);
     for m in &c.members {

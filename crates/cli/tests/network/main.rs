@@ -8,3 +8,4 @@ mod harness;
 mod isolation;
 mod market;
 mod ray;
+mod session;

@@ -6,4 +6,5 @@ mod doors;
 mod life;
 mod rest;
 mod restart;
+mod vouch;
 mod world;

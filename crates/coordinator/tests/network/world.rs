@@ -19,7 +19,7 @@ use ionet_ledger::interface::{PROGRAM_ID, Rate, Timestamp};
 use ionet_ledger::token::associated_account;
 use ionet_ledger::{
     Address, Bootstrap, Keypair, KeypairFile, Ledger, NetworkKeys, NetworkMints, OpenLeaseOrder,
-    RegistrationConsent, Signer, addresses, bootstrap, mint_tokens,
+    RegistrationConsent, SessionGrant, Signer, addresses, bootstrap, mint_tokens,
 };
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -68,6 +68,11 @@ pub(crate) struct TestClock {
 impl TestClock {
     pub(crate) fn jump(&self, ms: i64) {
         self.ahead_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// Unix milliseconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock().now().0
     }
 
     fn clock(&self) -> Clock {
@@ -354,13 +359,55 @@ impl World {
         renter: &KeypairFile,
         spec: &str,
     ) -> Result<Cluster, ControlError> {
+        self.create_with(at, renter, spec, None, |_| ()).await
+    }
+
+    /// The same, with another order and something for the session key.
+    pub(crate) async fn create_with(
+        &self,
+        at: &Running,
+        renter: &KeypairFile,
+        spec: &str,
+        grant: Option<SessionGrant>,
+        edit: impl FnOnce(&mut OpenLeaseOrder),
+    ) -> Result<Cluster, ControlError> {
         let quote = at.control.quote(spec_of(spec)).await?;
         let (lease, counter) = self.next_lease(renter).await;
-        let order = self.order(&quote, counter);
+        let mut order = self.order(&quote, counter);
+        order.session = grant.map(|grant| grant.key);
+        edit(&mut order);
         let body = CreateCluster { quote, lease };
         let cluster = at.control.create(wallet_of(renter), "test", body).await?;
-        self.ledger.open_lease(renter, &order).await.unwrap();
+        match grant {
+            Some(grant) => self.ledger.open_lease_with(renter, &order, &grant).await.unwrap(),
+            None => self.ledger.open_lease(renter, &order).await.unwrap(),
+        };
         Ok(cluster)
+    }
+
+    /// So much time goes by for the coordinator, with devices that are heard meanwhile.
+    pub(crate) async fn pass(&self, at: &Running, seconds: i64, devices: &[&Device]) {
+        const STEP_S: i64 = 4;
+        let mut left = seconds;
+        while left > 0 {
+            self.clock.jump(left.min(STEP_S) * 1_000);
+            left -= STEP_S;
+            let jumped = self.clock.now();
+            eventually("every device is heard again", || async {
+                let heard = |d: &&Device| at.control.device(d.id)?.last_seen_ms;
+                devices.iter().all(|d| heard(d).is_some_and(|ms| ms >= jumped)).then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// Waits until a cluster has an event of a kind; its text.
+    pub(crate) async fn has_event(&self, at: &Running, id: ClusterId, kind: &str) -> String {
+        eventually(kind, || async {
+            let events = at.control.events(id, 0);
+            events.into_iter().find(|e| e.kind == kind).map(|e| e.text)
+        })
+        .await
     }
 
     /// Waits until a cluster is in a state; the cluster.
