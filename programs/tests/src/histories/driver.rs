@@ -5,7 +5,7 @@ use super::cast::{AUTHORITY, Cast, GENESIS, Person, RENTERS, STRANGER};
 use super::moves::{Move, send};
 use super::world::World;
 use crate::model::{Derived, Key, Lease, Line, Page, Part, Record, find};
-use ionet_market_interface::account::Settings;
+use ionet_market_interface::account::{LeaseState, Settings};
 use ionet_market_interface::build::{self, Ix};
 use ionet_market_interface::instruction::{InitConfig, Tag};
 use ionet_market_interface::{BaseUnits, Bps, PROGRAM_ID};
@@ -19,6 +19,9 @@ const SPOILED: u32 = 12;
 const JOINT: u32 = 7;
 /// How often another kind of step is tried when nothing suits the first.
 const TRIES: usize = 6;
+
+/// How far ahead an edge of time is jumped to: beyond it, too much would end at once.
+const EDGE_S: i64 = 100_000;
 
 /// What a step can be, and how often.
 const KINDS: &[(Kind, u32)] = &[
@@ -215,6 +218,11 @@ impl<'a> Driver<'a> {
     }
 
     fn pass(&mut self) -> Move {
+        if self.chance(25)
+            && let Some(made) = self.to_an_edge()
+        {
+            return made;
+        }
         let rng = &mut self.rng;
         Move::Pass(match rng.random_range(0..20) {
             0 => -rng.random_range(1..100),
@@ -224,6 +232,36 @@ impl<'a> Driver<'a> {
             4..12 => rng.random_range(1..40),
             _ => rng.random_range(1..1_500),
         })
+    }
+
+    /// To the second at which something ends, or the one before or after it.
+    fn to_an_edge(&mut self) -> Option<Move> {
+        let chain = &self.world.chain;
+        let mut edges: Vec<i64> = Vec::new();
+        for (_, lease) in chain.leases() {
+            let ends = i64::try_from(lease.clock.paid_until()).unwrap_or(i64::MAX);
+            let grace = i64::from(lease.grace_s);
+            edges.extend([lease.clock.expires_at, ends, ends.saturating_add(grace)]);
+            if lease.state == LeaseState::Closed {
+                edges.push(lease.claims_until());
+            }
+        }
+        for (_, page) in chain.pages() {
+            let Some(lease) = chain.lease(&page.lease) else { continue };
+            let window = i64::from(lease.accept_s);
+            let started = page.lines.iter().filter(|line| line.started_at != 0);
+            edges.extend(started.map(|line| line.started_at.saturating_add(window)));
+        }
+        for (_, device) in chain.devices() {
+            edges.push(device.offer.expires_at.0);
+            edges.extend(device.payout_next.map(|next| next.1));
+        }
+        if let Record::Config(config) = &chain.at(&find(Derived::Config).0).record {
+            edges.push(config.next_at);
+        }
+        edges.retain(|edge| (0..EDGE_S).contains(&edge.saturating_sub(chain.now)));
+        let edge = *edges.choose(&mut self.rng)?;
+        Some(Move::Pass(edge - chain.now + self.rng.random_range(-1..=1)))
     }
 
     fn give(&mut self) -> Option<Move> {

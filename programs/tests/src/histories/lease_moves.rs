@@ -126,7 +126,10 @@ impl Driver<'_> {
 
     pub(super) fn finalize(&mut self) -> Option<Ix> {
         let now = self.world.chain.now;
-        let over = |lease: &Lease| lease.state == LeaseState::Closed && now > lease.claims_until();
+        let early = self.chance(8);
+        let over = |lease: &Lease| {
+            lease.state == LeaseState::Closed && (early || now > lease.claims_until())
+        };
         let (at, lease) = self.lease(over)?;
         Some(build::finalize(at, lease.vault, self.refund_to(lease)))
     }

@@ -153,10 +153,13 @@ impl Driver<'_> {
             LeaseState::Closed => world.chain.now <= lease.claims_until(),
             LeaseState::Finalized => false,
         };
+        // Sometimes too early, or too late.
+        let (early, late) = (self.chance(12), self.chance(4));
         let fit = |lease: &Lease, line: &Line| {
-            let accepted = lease.accept_s == 0
+            let accepted = early
+                || lease.accept_s == 0
                 || now > line.started_at.saturating_add(i64::from(lease.accept_s));
-            takes(lease) && accepted && line.served_max(shown(lease)) > line.served
+            (late || takes(lease)) && accepted && line.served_max(shown(lease)) > line.served
         };
         let (lease, at, page, lines) = self.lines(fit)?;
         let v = shown(lease);

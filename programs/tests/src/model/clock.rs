@@ -24,7 +24,8 @@ impl Clock {
         now.max(self.seen_at)
     }
 
-    fn paid_until(&self) -> i128 {
+    /// Up to when it runs if nothing changes.
+    pub(crate) fn paid_until(&self) -> i128 {
         let expires_at = i128::from(self.expires_at);
         match lasts(self.deposit - self.committed, self.gross) {
             None => expires_at,

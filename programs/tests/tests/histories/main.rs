@@ -1,7 +1,4 @@
-//! Whole lives of leases on the bytecode: signed receipts, and thousands of random steps that
-//! must conserve every token.
+//! Who can take what with which key.
 
 mod keys;
-mod random;
-mod receipts;
 mod world;

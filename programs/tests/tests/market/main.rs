@@ -11,6 +11,7 @@ mod finalize;
 mod open_lease;
 mod own_address;
 mod random_histories;
+mod receipts;
 mod reclaim;
 mod reject;
 mod start;
