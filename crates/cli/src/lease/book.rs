@@ -96,6 +96,26 @@ impl Book {
         })
     }
 
+    /// A book as a test wants it.
+    #[cfg(test)]
+    pub(super) fn of(
+        lease: Lease,
+        pages: Vec<Page>,
+        now: i64,
+        payees: BTreeMap<Address, Payee>,
+    ) -> Self {
+        Self {
+            address: Address::from([1; 32]),
+            fee_owner: Address::from([2; 32]),
+            asset: Asset::Usdc,
+            now: Timestamp(now),
+            mine: BTreeSet::new(),
+            lease,
+            pages,
+            payees,
+        }
+    }
+
     /// The cluster that it pays for.
     pub(crate) fn cluster(&self) -> ClusterId {
         ClusterId::of_lease(&Wallet(self.address.to_bytes()))

@@ -14,6 +14,8 @@ mod show;
 mod show_text;
 mod source;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use crate::context::Context;
 use crate::failure::Result;
@@ -148,24 +150,5 @@ pub(crate) async fn run(context: &Context, args: LeaseArgs) -> Result<()> {
         LeaseCommand::Withdraw(args) => steps::withdraw(context, program, args).await,
         LeaseCommand::Settle(args) => steps::settle(context, program, args).await,
         LeaseCommand::TopUp(args) => steps::top_up(context, program, args).await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn leases_and_lines_are_named_as_they_are_shown() {
-        let address = Address::from([7; 32]);
-        assert_eq!(address.to_string().parse(), Ok(LeaseName::Address(address)));
-        assert!(matches!("clu_aaaaaaaaaaaaaaaa".parse(), Ok(LeaseName::Cluster(_))));
-        for bad in ["", "clu_", "7", "0x00", &"1".repeat(200)] {
-            assert!(bad.parse::<LeaseName>().is_err(), "{bad}");
-        }
-        assert_eq!(line_name("0/3"), Ok((0, 3)));
-        for bad in ["", "3", "0/256", "70000/1", "-1/0", "0/1/2", "a/b"] {
-            assert!(line_name(bad).is_err(), "{bad}");
-        }
     }
 }

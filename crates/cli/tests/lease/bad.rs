@@ -285,6 +285,8 @@ fn a_settlement_that_broke_off_goes_on_where_it_stopped() {
     let lease = w.lease(&renter, &vec![device; usize::from(many())], terms);
     w.until(lease.started + 2);
     w.vouched(&lease, &[(0, 2), (23, 1)]);
+    let shown = w.ok(&renter, &["lease", "show", &lease.text()]);
+    assert_eq!(shown["lines"].as_array().unwrap().len(), usize::from(many()));
     w.ok(&renter, &["lease", "close", &lease.text(), "--yes"]);
     w.until(w.record(&lease.address).claims_until().0 + 1);
 
@@ -300,7 +302,8 @@ fn a_settlement_that_broke_off_goes_on_where_it_stopped() {
     assert!(!w.is_gone(&lease.address));
 
     let args = ["lease", "settle", &lease.text(), "--yes"];
-    succeeded(&args, &w.command(&supplier, &args).output().unwrap());
+    let rest = succeeded(&args, &w.command(&supplier, &args).output().unwrap());
+    println!("{} transactions more", rest[0]["steps"].as_array().unwrap().len());
     assert!(w.is_gone(&lease.address));
     assert_eq!(w.usdc(&supplier.address()), 2 * RATE / 3_600 + RATE / 3_600);
     assert_eq!(w.sum(&[&renter, &supplier], &[]), 100 * USDC);
