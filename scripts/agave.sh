@@ -85,7 +85,7 @@ if [ "${1:-}" != test ]; then
 fi
 
 say "$validator ($("$validator" --version | cut -d' ' -f2))"
-tests=("$CARGO" test --locked --workspace --test lease)
+tests=("$CARGO" test --locked --workspace --test chains)
 "${tests[@]}" --no-run # outside of the namespace, where crates can be fetched
 IONET_TEST_VALIDATOR=$validator alone "${tests[@]}" --offline -- \
   --ignored --nocapture --test-threads 1 agave::
