@@ -219,7 +219,7 @@ impl<'a> Driver<'a> {
 
     fn pass(&mut self) -> Move {
         if self.chance(25)
-            && let Some(made) = self.to_an_edge()
+            && let Some(made) = self.pass_to_an_edge()
         {
             return made;
         }
@@ -235,7 +235,7 @@ impl<'a> Driver<'a> {
     }
 
     /// To the second at which something ends, or the one before or after it.
-    fn to_an_edge(&mut self) -> Option<Move> {
+    fn pass_to_an_edge(&mut self) -> Option<Move> {
         let chain = &self.world.chain;
         let mut edges: Vec<i64> = Vec::new();
         for (_, lease) in chain.leases() {

@@ -1,7 +1,7 @@
 //! A market on LiteSVM with the committed bytecode: keys, mints, devices, and the checks that
 //! LiteSVM leaves out (transaction size, accounts in a transaction).
 
-use ionet_market_interface::account::{Device, Lease, PageRef, SessionRights, Settings};
+use ionet_market_interface::account::{Lease, PageRef, SessionRights, Settings};
 use ionet_market_interface::account::{Line, RenterCounter, Vouch};
 use ionet_market_interface::build::{self, Ix, OpenLeaseAccounts};
 use ionet_market_interface::instruction::{
@@ -89,8 +89,7 @@ pub(crate) struct Opened {
 impl World {
     pub(crate) fn new() -> Self {
         let mut svm = LiteSVM::new();
-        let so = concat!(env!("CARGO_MANIFEST_DIR"), "/../market/market.so");
-        svm.add_program_from_file(program(), so).unwrap();
+        svm.add_program(program(), &ionet_program_tests::bytecode()).unwrap();
         let mut world = Self {
             svm,
             payer: Keypair::new(),
@@ -201,35 +200,17 @@ impl World {
         self.svm.get_account(&Address::from(key)).map(|a| a.data).filter(|d| !d.is_empty())
     }
 
-    pub(crate) fn lamports(&self, key: Key) -> u64 {
-        self.svm.get_balance(&Address::from(key)).unwrap_or(0)
-    }
-
     pub(crate) fn balance(&self, token: Key) -> u64 {
         let Some(data) = self.data(token) else { return 0 };
         u64::from_le_bytes(data[64..72].try_into().unwrap())
-    }
-
-    /// Everything in the wallets' token accounts.
-    pub(crate) fn held(&self) -> u64 {
-        self.tokens.iter().map(|key| self.balance(*key)).sum()
     }
 
     pub(crate) fn lease(&self, key: Key) -> Lease {
         Lease::decode(&self.data(key).unwrap()).unwrap()
     }
 
-    pub(crate) fn device(&self, key: Key) -> Device {
-        Device::decode(&self.data(device_at(&key)).unwrap()).unwrap()
-    }
-
     pub(crate) fn line(&self, page: Key, index: u8) -> Line {
         PageRef::new(&self.data(page).unwrap()).unwrap().line(index).unwrap().unwrap()
-    }
-
-    pub(crate) fn lines(&self, page: Key) -> Vec<Line> {
-        let Some(data) = self.data(page) else { return Vec::new() };
-        PageRef::new(&data).unwrap().lines().map(|(_, line)| line.unwrap()).collect()
     }
 
     pub(crate) fn run(&mut self, ix: &Ix, signers: &[&Keypair]) -> Result<(), Refusal> {
