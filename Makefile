@@ -7,6 +7,9 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 CARGO ?= cargo
 WORKERS ?= 4
 PURGE ?=
+# How long `make fuzz-market` runs: until one of them is over; a million steps if neither is said.
+MINUTES ?=
+STEPS ?=
 # What a binary is made of: one that was built from exactly this is used as it is.
 SOURCES = $(shell cat $$(git ls-files 'crates/**' 'programs/**' 'images/**' 'scripts/containers.conf' Cargo.toml Cargo.lock 2>/dev/null | LC_ALL=C sort) 2>/dev/null | sha256sum | cut -c1-16)
 RELEASE = dist/ionet-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
@@ -47,12 +50,17 @@ test: setup lint ## everything that must hold: format, lints, all tests, program
 	$(CARGO) test --locked --workspace
 	@# The same binaries again: naming the package alone would build its dependencies anew.
 	IONET_FEATURES=all $(CARGO) test --locked --workspace --exclude ionet-network \
-	  --test market --test histories
+	  $(addprefix --test ,$(basename $(notdir $(wildcard programs/tests/tests/*))))
 	programs/check.sh
 
 .PHONY: test-agave
 test-agave: setup ## a lease's story on Agave's validator (first builds it: 20 minutes)
 	scripts/agave.sh test
+
+.PHONY: fuzz-market
+fuzz-market: setup ## random histories of the market program and its model (MINUTES=, STEPS=)
+	$(CARGO) build --release --locked -p ionet-program-tests --bin fuzz_market
+	MINUTES=$(MINUTES) STEPS=$(STEPS) target/release/fuzz_market
 
 .PHONY: lint
 lint: ## format and clippy, no warnings
