@@ -35,7 +35,7 @@ pub(super) fn compare(stage: &Stage, seed: u64, tally: &mut Tally) -> Result<(),
             Some(first) if *first == ended => {}
             Some(first) => {
                 return Err(format!(
-                    "seed {seed}: schedule 0 ends with {first:?}, schedule {schedule} with {ended:?}"
+                    "seed {seed}: schedule 0 ends with {first:?}, {schedule} with {ended:?}"
                 ));
             }
         }

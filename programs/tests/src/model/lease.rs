@@ -6,7 +6,7 @@ use super::amounts::{fits, later};
 use super::clock::Clock;
 use super::transaction::{Call, No, no, unless};
 use super::{Key, NOBODY};
-use ionet_market_interface::account::{CloseReason, LeaseState};
+use ionet_market_interface::account::{CloseReason, LeaseState, Settings};
 use ionet_market_interface::instruction::{Close, OpenLease};
 use ionet_market_interface::{MarketError, TOKEN_PROGRAM};
 
@@ -38,55 +38,15 @@ impl Call<'_> {
         unless(args.deposit >= config.min_deposit[index], MarketError::DepositTooSmall)?;
         self.source(SOURCE, &mint, args.deposit.0)?;
         self.count(RENTER, PAYER, COUNTER, args)?;
-        let (renter, rent_payer, now) = (self.key(RENTER), self.key(PAYER), self.chain.now);
-        let (at, vault) = (self.key(LEASE), self.key(VAULT));
-        let lease = Lease {
-            bump: args.lease_bump,
-            vault_bump: args.vault_bump,
-            state: LeaseState::Open,
-            vouch: args.vouch,
-            rights: args.session_rights.0,
-            mint_index: index as u8,
-            close_reason: CloseReason::None,
-            accept_s: args.accept_s,
-            // The network's own token pays no fee.
-            fee_bps: if index == 0 { config.fee_bps.0 } else { 0 },
-            slots_max: args.slots_max,
-            slots_live: 0,
-            pages_made: 0,
-            pages_live: 0,
-            claim_window_s: config.claim_window_s,
-            grace_s: config.grace_s,
-            counter: args.counter,
+        let (renter, at) = (self.key(RENTER), self.key(LEASE));
+        let parties = Parties {
             renter,
-            session: args.session,
+            rent_payer: self.key(PAYER),
+            vault: self.key(VAULT),
             mint,
-            vault,
-            coordinator: args.coordinator,
-            policy_hash: args.policy_hash,
-            rent_payer,
-            clock: Clock {
-                deposit: u128::from(args.deposit.0),
-                committed: 0,
-                gross: 0,
-                v: 0,
-                changed_at: now,
-                stands_since: 0,
-                expires_at: args.expires_at.0,
-                seen_at: now,
-            },
-            rate_per_slot_max: args.rate_per_slot_max.0,
-            rate_total_max: args.rate_total_max.0,
-            rate_live: 0,
-            opened_at: now,
-            closed_at: 0,
-            owed: 0,
-            paid: 0,
-            fees: 0,
-            fees_swept: 0,
-            refunded: 0,
-            epoch: 0,
+            mint_index: index as u8,
         };
+        let lease = fresh(args, &parties, &config, self.chain.now);
         let derived = Derived::Lease(renter, args.counter);
         self.create(PAYER, LEASE, derived, args.lease_bump, Record::Lease(Box::new(lease)))?;
         let empty = Token { mint, owner: at, amount: 0, frozen: false, delegate: None };
@@ -203,4 +163,64 @@ pub(crate) fn leads(lease: &mut Lease, actor: &Key, epoch: u64) -> Result<(), No
     unless(epoch >= lease.epoch, MarketError::StaleEpoch)?;
     lease.epoch = epoch;
     Ok(())
+}
+
+/// Who and what a lease is made for.
+struct Parties {
+    renter: Key,
+    rent_payer: Key,
+    vault: Key,
+    mint: Key,
+    mint_index: u8,
+}
+
+/// A lease that has just been opened.
+fn fresh(args: &OpenLease, parties: &Parties, config: &Settings, now: i64) -> Lease {
+    Lease {
+        bump: args.lease_bump,
+        vault_bump: args.vault_bump,
+        state: LeaseState::Open,
+        vouch: args.vouch,
+        rights: args.session_rights.0,
+        mint_index: parties.mint_index,
+        close_reason: CloseReason::None,
+        accept_s: args.accept_s,
+        // The network's own token pays no fee.
+        fee_bps: if parties.mint_index == 0 { config.fee_bps.0 } else { 0 },
+        slots_max: args.slots_max,
+        slots_live: 0,
+        pages_made: 0,
+        pages_live: 0,
+        claim_window_s: config.claim_window_s,
+        grace_s: config.grace_s,
+        counter: args.counter,
+        renter: parties.renter,
+        session: args.session,
+        mint: parties.mint,
+        vault: parties.vault,
+        coordinator: args.coordinator,
+        policy_hash: args.policy_hash,
+        rent_payer: parties.rent_payer,
+        clock: Clock {
+            deposit: u128::from(args.deposit.0),
+            committed: 0,
+            gross: 0,
+            v: 0,
+            changed_at: now,
+            stands_since: 0,
+            expires_at: args.expires_at.0,
+            seen_at: now,
+        },
+        rate_per_slot_max: args.rate_per_slot_max.0,
+        rate_total_max: args.rate_total_max.0,
+        rate_live: 0,
+        opened_at: now,
+        closed_at: 0,
+        owed: 0,
+        paid: 0,
+        fees: 0,
+        fees_swept: 0,
+        refunded: 0,
+        epoch: 0,
+    }
 }
