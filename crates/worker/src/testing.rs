@@ -72,7 +72,10 @@ pub(crate) fn part(n: u8, generation: u32) -> StoredPart {
 }
 
 pub(crate) fn signed_receipt(lease: Wallet, served_s: u64) -> SignedReceipt {
-    let key = coordinator_key();
+    receipt_by(&coordinator_key(), lease, served_s)
+}
+
+pub(crate) fn receipt_by(key: &SigningKey, lease: Wallet, served_s: u64) -> SignedReceipt {
     let receipt = Receipt { lease: lease.0, page: 0, index: 3, generation: 7, served_s };
     let bytes = receipt.signing_bytes(&chain().genesis.0, &chain().program.0);
     SignedReceipt {
@@ -82,7 +85,7 @@ pub(crate) fn signed_receipt(lease: Wallet, served_s: u64) -> SignedReceipt {
         line: 3,
         generation: 7,
         served_s,
-        signer: coordinator_wallet(),
+        signer: Wallet(key.verifying_key().to_bytes()),
         signature: SignatureBytes(key.sign(&bytes).to_bytes()),
     }
 }

@@ -3,9 +3,9 @@
 use super::rig::{Rig, welcome};
 use crate::host::Look;
 use crate::store::{RECEIPTS_SHOWN, Store};
-use crate::testing::{lease, signed_receipt};
+use crate::testing::{lease, receipt_by, signed_receipt};
 use crate::worker::{Stop, WorkerError};
-use ionet_core::{Egress, Member, PartState, Role};
+use ionet_core::{Egress, Member, PartState, Role, Wallet};
 use ionet_wire::message::{CommandBody, Outcome, Refused, RefusedCode, ToCoordinator, ToDevice};
 
 fn ready(state: &PartState) -> bool {
@@ -212,6 +212,38 @@ async fn receipts_are_checked_kept_and_shown() {
     let _running = rig.start();
     let (_, hello) = coordinator.admit(2).await;
     assert_eq!(hello.receipts, [good]);
+}
+
+#[tokio::test]
+async fn only_those_who_may_vouch_for_a_lease_are_believed_about_it() {
+    let (rig, coordinator) = Rig::new().await;
+    let running = rig.start();
+    let session = ed25519_dalek::SigningKey::from_bytes(&[77; 32]);
+    let voucher = Wallet(session.verifying_key().to_bytes());
+    let (mut talk, _) = coordinator.admit(1).await;
+    let taken = talk.run_part_vouched_by(rig.spec(1, 1), 1, vec![voucher]).await;
+    assert_eq!(taken, Outcome::Accepted);
+    // More keys than a lease can have are cut off.
+    let many = vec![Wallet([1; 32]), Wallet([2; 32]), Wallet([3; 32]), voucher];
+    let taken = talk.run_part_vouched_by(rig.spec(2, 1), 2, many).await;
+    assert_eq!(taken, Outcome::Accepted);
+    let good = receipt_by(&session, lease(1), 60);
+    // Neither the coordinator's word for the first lease, nor the session key's for the second.
+    let worthless = [signed_receipt(lease(1), 90), receipt_by(&session, lease(2), 90)];
+    talk.beat(vec![good.clone()]).await;
+    talk.beat(worthless.to_vec()).await;
+    talk.command(CommandBody::StopPart { id: rig.spec(4, 1).id, grace_seconds: 0 }).await;
+    running.end(Stop::Now).await.unwrap();
+    // It is remembered over a restart, too.
+    let running = rig.start();
+    let (mut talk, hello) = coordinator.admit(2).await;
+    assert_eq!(hello.receipts, [good]);
+    let newer = receipt_by(&session, lease(1), 61);
+    talk.beat(vec![newer.clone(), signed_receipt(lease(1), 95)]).await;
+    talk.command(CommandBody::StopPart { id: rig.spec(4, 1).id, grace_seconds: 0 }).await;
+    running.end(Stop::Now).await.unwrap();
+    let store = Store::open(rig.folder.path()).unwrap();
+    assert_eq!(store.receipts(RECEIPTS_SHOWN).unwrap(), [newer]);
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use crate::key::DeviceKey;
 use crate::testing;
 use crate::worker::{Stop, Worker, WorkerError};
 use crate::{enrol, inventory};
-use ionet_core::{DeviceId, Egress, PartId, PartSpec, PartState, PartStatus, Region, Slice};
+use ionet_core::{
+    DeviceId, Egress, PartId, PartSpec, PartState, PartStatus, Region, Slice, Wallet,
+};
 use ionet_wire::endpoint::{self, Connection, Endpoint, RecvStream, SendStream};
 use ionet_wire::frame;
 use ionet_wire::message::{
@@ -169,9 +171,17 @@ impl Talk {
     }
 
     pub(super) async fn run_part(&mut self, spec: PartSpec, lease: u8) -> Outcome {
+        self.run_part_vouched_by(spec, lease, Vec::new()).await
+    }
+
+    pub(super) async fn run_part_vouched_by(
+        &mut self,
+        spec: PartSpec,
+        lease: u8,
+        vouchers: Vec<Wallet>,
+    ) -> Outcome {
         let lease = testing::lease(lease);
         let secrets = testing::secrets();
-        let vouchers = Vec::new();
         let spec = Box::new(spec);
         self.command(CommandBody::RunPart { spec, lease, vouchers, secrets }).await
     }
