@@ -64,6 +64,8 @@ pub(crate) fn start(features: Features, authority: &Key) -> LiteSVM {
             set.activate(feature, 0);
         }
     }
+    // Else a run with all of them would be the main network's again.
+    assert_eq!(set.inactive().is_empty(), features == Features::All, "features of Solana");
     let mut svm = LiteSVM::default()
         .with_feature_set(set)
         .with_builtins()
