@@ -64,6 +64,10 @@ impl Ledger {
             let found = self.find_heads(Kind::Page, PageHeader::LEASE_AT, address, Some(2)).await?;
             let odd: Vec<_> =
                 found.into_iter().map(|(at, _)| at).filter(|at| !usual.contains(at)).collect();
+            if odd.len() > usize::from(PAGES_MAX) {
+                let why = format!("the endpoint shows {} pages of it", odd.len());
+                return Err(LedgerError::Malformed { kind: "lease", address: *address, why });
+            }
             pages.extend(self.pages_at(address, &odd).await?);
         }
         pages.sort_by_key(|page| page.number);
@@ -83,7 +87,7 @@ impl Ledger {
         Ok(pages)
     }
 
-    /// Leases with a line that pays `owner`: `(lease, pages)`. Each of a page's places is asked
+    /// Leases with a line that pays `owner`. Each of a page's places is asked
     /// for by itself, because the chain filters by fixed offsets; answers hold page heads only.
     pub async fn leases_paying(&self, owner: &Address) -> Result<Vec<Address>, LedgerError> {
         const PAYOUT_OWNER_AT: usize = 32;

@@ -89,7 +89,8 @@ fn refused(error: &Value) -> Error {
         }
         _ => RpcResponseErrorData::Empty,
     };
-    let message = words.chars().take(WORDS_MAX).collect();
+    // They may come to a terminal: nothing of them may command it.
+    let message = words.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect();
     ErrorKind::RpcError(RpcError::RpcResponseError { code, message, data }).into()
 }
 

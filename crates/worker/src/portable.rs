@@ -100,7 +100,7 @@ impl Receipts {
         let read: Self = serde_json::from_slice(&text)
             .map_err(|source| ReceiptsError::Json { path: path.to_owned(), source })?;
         if read.format != FORMAT {
-            let found = read.format.chars().take(64).collect();
+            let found = read.format.chars().filter(|c| !c.is_control()).take(64).collect();
             return Err(ReceiptsError::Format { path: path.to_owned(), found });
         }
         Ok(read)

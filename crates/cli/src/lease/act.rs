@@ -40,6 +40,17 @@ pub(crate) struct Hands {
     pub(crate) payer: Address,
     /// Acts; usually the same.
     pub(crate) actor: Address,
+    /// Micro-lamports that are offered for each compute unit, on a busy chain.
+    pub(crate) price: Option<u64>,
+}
+
+/// The compute budget's instruction that offers a price.
+fn offer(price: u64) -> Instruction {
+    const COMPUTE_BUDGET: &str = "ComputeBudget111111111111111111111111111111";
+    const SET_COMPUTE_UNIT_PRICE: u8 = 3;
+    let program_id = COMPUTE_BUDGET.parse().expect("a constant address");
+    let data = [&[SET_COMPUTE_UNIT_PRICE][..], &price.to_le_bytes()].concat();
+    Instruction { program_id, accounts: Vec::new(), data }
 }
 
 impl Act {
@@ -53,11 +64,9 @@ impl Act {
     ) -> Vec<Instruction> {
         let exits = ledger.exits(book.address, &book.lease);
         let mint = Address::from(book.lease.mint);
-        let mut list: Vec<_> = self
-            .accounts_made(book)
-            .iter()
-            .map(|owner| create_associated_account(&hands.payer, owner, &mint))
-            .collect();
+        let made = self.accounts_made(book);
+        let made = made.iter().map(|owner| create_associated_account(&hands.payer, owner, &mint));
+        let mut list: Vec<_> = hands.price.map(offer).into_iter().chain(made).collect();
         let actor = &hands.actor;
         match self {
             Act::TopUp(amount) => {

@@ -16,6 +16,8 @@ use std::collections::BTreeSet;
 /// Most devices whose lines are looked for one by one: each takes two dozen questions to the
 /// chain. A supplier of more is found through the addresses that it is paid at.
 const DEVICES_SEARCHED_MAX: usize = 8;
+/// Most addresses that are looked for, the wallet itself first: a supplier has a few at most.
+const OWNERS_SEARCHED_MAX: usize = 32;
 
 /// Options of `lease list`.
 #[derive(Debug, clap::Args)]
@@ -74,16 +76,20 @@ impl Found {
 pub(crate) async fn supplied_by(market: &Market, wallet: &Address) -> Result<Supplied> {
     let devices = market.ledger.devices_of_supplier(wallet).await?;
     let next = |device: &Device| device.payout_next != [0; 32];
-    let owners: BTreeSet<Address> = std::iter::once(*wallet)
-        .chain(devices.iter().map(|device| Address::from(device.payout_owner)))
+    let owners: BTreeSet<Address> = devices
+        .iter()
+        .map(|device| Address::from(device.payout_owner))
         .chain(devices.iter().filter(|d| next(d)).map(|d| Address::from(d.payout_next)))
+        .filter(|owner| owner != wallet)
         .collect();
     let mut leases = BTreeSet::new();
-    for owner in &owners {
+    for owner in std::iter::once(wallet).chain(&owners).take(OWNERS_SEARCHED_MAX) {
         leases.extend(market.ledger.leases_paying(owner).await?);
     }
-    if devices.len() <= DEVICES_SEARCHED_MAX {
-        for device in &devices {
+    // Lines keep the owner of their binding; those of an older one are found by their device.
+    let bound: Vec<&Device> = devices.iter().filter(|d| d.units_bound > 0).collect();
+    if bound.len() <= DEVICES_SEARCHED_MAX {
+        for device in bound {
             leases.extend(market.ledger.leases_of_device(&device.device).await?);
         }
     }

@@ -31,25 +31,30 @@ pub(crate) struct How {
     /// Key that acts, such as a session key, where it is not the wallet, which pays
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// Offer so much for each compute unit, where the chain is busy
+    #[arg(long, value_name = "MICROLAMPORTS")]
+    priority_fee: Option<u64>,
 }
 
 /// The keys at hand.
 pub(crate) struct Keys {
     payer: KeypairFile,
     actor: Option<KeypairFile>,
+    price: Option<u64>,
 }
 
 impl Keys {
     /// The wallet, and the key that `how` names.
     pub(crate) fn load(context: &Context, how: &How) -> Result<Self> {
         let actor = how.key.as_deref().map(KeypairFile::load).transpose()?;
-        Ok(Self { payer: context.key()?, actor })
+        Ok(Self { payer: context.key()?, actor, price: how.priority_fee })
     }
 
     /// Who pays and who acts.
     pub(crate) fn hands(&self) -> Hands {
         let payer = self.payer.address();
-        Hands { payer, actor: self.actor.as_ref().map_or(payer, |key| key.address()) }
+        let actor = self.actor.as_ref().map_or(payer, |key| key.address());
+        Hands { payer, actor, price: self.price }
     }
 
     fn signers(&self) -> Vec<&dyn Signer> {
@@ -156,6 +161,15 @@ impl Cost {
     }
 }
 
+/// The most lamports that an offered price comes to: the chain counts the units that were asked
+/// for, by default so many an instruction. Rounded up, against the payer.
+fn priority(price: u64, instructions: usize) -> u64 {
+    const UNITS_PER_INSTRUCTION: u64 = 200_000;
+    const MICROLAMPORTS: u64 = 1_000_000;
+    let units = UNITS_PER_INSTRUCTION.saturating_mul(instructions as u64);
+    price.saturating_mul(units).div_ceil(MICROLAMPORTS)
+}
+
 struct Sender<'a> {
     market: &'a Market,
     keys: &'a Keys,
@@ -201,7 +215,9 @@ impl Sender<'_> {
                 let receipts =
                     list.iter().filter(|ix| ix.program_id.to_bytes() == ED25519_PROGRAM).count();
                 let signatures = wire(&list, &self.hands.payer).signatures + receipts;
-                cost.fees += LAMPORTS_PER_SIGNATURE * signatures as u64;
+                let offered = self.hands.price.map_or(0, |price| priority(price, list.len()));
+                let fee = LAMPORTS_PER_SIGNATURE * signatures as u64;
+                cost.fees = cost.fees.saturating_add(fee).saturating_add(offered);
                 for owner in act.accounts_made(&task.book) {
                     if made.insert((owner, task.book.lease.mint)) {
                         cost.rents = cost.rents.saturating_add(self.market.account_rent);

@@ -84,7 +84,7 @@ fn payees(pages: &[Page], others: Payee) -> BTreeMap<Address, Payee> {
 }
 
 fn hands() -> Hands {
-    Hands { payer: Address::from([7; 32]), actor: Address::from([8; 32]) }
+    Hands { payer: Address::from([7; 32]), actor: Address::from([8; 32]), price: None }
 }
 
 #[test]
@@ -125,7 +125,8 @@ fn whatever_is_planned_fits_the_network_and_leaves_nothing_out() {
         (Act::Reject(page.address, page.lines.clone()), 24),
         (Act::ReclaimPages(pages.clone()), 40),
     ];
-    for (account, signers) in [(Payee::Missing, hands()), (Payee::Ready, hands())] {
+    let busy = Hands { price: Some(5), ..hands() };
+    for (account, signers) in [(Payee::Missing, busy), (Payee::Ready, hands())] {
         let book =
             Book::of(lease(LeaseState::Closed), pages.clone(), START, payees(&pages, account));
         for (act, count) in acts.clone() {

@@ -82,7 +82,8 @@ fn a_supplier_gets_out_alone_with_nothing_but_a_file_of_receipts() {
 
     let listed = w.ok(&supplier, &["lease", "list", "--supplier"]);
     assert_eq!((&listed[0]["lease"], &listed[0]["lines"]), (&name.clone().into(), &2.into()));
-    let claimed = w.ok(&supplier, &["lease", "claim", "--receipts", file, "--yes"]);
+    let claimed =
+        w.ok(&supplier, &["lease", "claim", "--receipts", file, "--yes", "--priority-fee", "10"]);
     let notes = claimed[0]["notes"].to_string();
     assert!(notes.contains("0/1 over 2 s: it adds nothing"), "{notes}");
     assert_eq!(w.usdc(&supplier.address()), earned(4) + earned(3));
