@@ -32,8 +32,10 @@ unset CARGO_UNSTABLE_FEATURE_UNIFICATION CARGO_RESOLVER_FEATURE_UNIFICATION RUST
     CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET 2>/dev/null || true
 # Symbols, and with them the order of the code, follow from the packages' paths: the same sources
 # make the same bytes only at the same place, so they are built in a folder of a fixed name.
-# (PROGRAM_STAGE: another one, for builds whose bytes nobody compares.)
+# (PROGRAM_STAGE: another one, for builds whose bytes nobody compares; there the files keep their
+# times, so that only what has changed is compiled.)
 stage=${PROGRAM_STAGE:-/tmp/ionet-programs-build}
+keep=${PROGRAM_STAGE:+-p}
 mkdir -p "$stage"
 if [ ! -O "$stage" ]; then
     echo "programs/build.sh: $stage belongs to someone else; remove it" >&2
@@ -43,10 +45,10 @@ exec 9>"$stage/.lock"
 flock 9
 rm -rf "$stage/programs" "$stage/crates"
 mkdir -p "$stage/programs/market" "$stage/crates"
-cp ../Cargo.toml "$stage/"
-cp -r interface "$stage/programs/"
-cp -r market/Cargo.toml market/Cargo.lock market/packaged.toml market/src "$stage/programs/market/"
-cp -r ../crates/units "$stage/crates/"
+cp $keep ../Cargo.toml "$stage/"
+cp -r $keep interface "$stage/programs/"
+(cd market && cp -r $keep Cargo.toml Cargo.lock packaged.toml src "$stage/programs/market/")
+cp -r $keep ../crates/units "$stage/crates/"
 (cd "$stage/programs/market" && RUSTC_BOOTSTRAP=1 RUSTC="$RUSTC" CARGO_TARGET_DIR="$stage/target" \
     "$CARGO" build -q --locked --release --config packaged.toml --target bpfel-unknown-none)
 built=$stage/target/bpfel-unknown-none/release/libionet_market.so
