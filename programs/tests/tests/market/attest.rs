@@ -115,3 +115,15 @@ fn wrong_accounts_and_lines_are_refused() {
     market.refused(good.clone().unsigned(0), &[], MarketError::MissingSigner);
     market.ok(good, &[&key]);
 }
+
+/// Only time that runs back can bring a line's first second back.
+#[test]
+fn without_a_window_seconds_count_at_once() {
+    let mut market = Market::new();
+    let running = market.running(|terms| terms.accept_s = 0);
+    market.pass(50);
+    market.attest(&running.lease, 0, &[(0, 10)]);
+    market.pass(-50);
+    market.attest(&running.lease, 0, &[(0, 20)]);
+    assert_eq!(market.line(&running.lease, 0, 0).served, Seconds(20));
+}

@@ -1,8 +1,9 @@
 //! `bind`.
 
-use ionet_program_tests::interface::MarketError;
+use crate::edit;
 use ionet_program_tests::interface::account::LineState;
-use ionet_program_tests::interface::limits::BIND_LINES_MAX;
+use ionet_program_tests::interface::limits::{BIND_LINES_MAX, PAGES_MAX};
+use ionet_program_tests::interface::{MarketError, TOKEN_PROGRAM};
 use ionet_program_tests::{DeviceAt, Market, Tamper, Terms, USDC};
 
 #[test]
@@ -173,4 +174,91 @@ fn accounts_of_another_kind_or_lease_are_refused() {
         eprintln!("case {at}");
         market.refused(ix, &[&key], why);
     }
+}
+
+#[test]
+fn a_coordinator_that_is_no_longer_named_does_not_bind() {
+    let mut market = Market::new();
+    let (supplier, renter) = (market.wallet(0), market.wallet(100 * USDC));
+    let device = market.register(&supplier, 4, USDC);
+    let lease = market.open(&renter, 0, &market.terms());
+    let mut offer = market.offer(&supplier, 4, USDC);
+    offer.accepts_any = false;
+    offer.coordinators[0] = market.coordinator.at();
+    offer.coordinators_len = 1;
+    let key = market.coordinator_key();
+    market.ok(market.update_ix(&supplier, &device, offer), &[&supplier.key]);
+    market.bind(&lease, 0, &[(&device, 1, USDC)]);
+    offer.coordinators_len = 0;
+    market.ok(market.update_ix(&supplier, &device, offer), &[&supplier.key]);
+    let ix = market.bind_ix(&market.coordinator, &lease, 0, &[(&device, 1, USDC)]);
+    market.refused(ix, &[&key], MarketError::CoordinatorNotAccepted);
+}
+
+#[test]
+fn a_page_has_one_to_24_lines() {
+    let mut market = Market::new();
+    let (supplier, renter) = (market.wallet(0), market.wallet(100 * USDC));
+    let device = market.register(&supplier, 4, USDC);
+    let lease = market.open(&renter, 0, &market.terms());
+    let key = market.coordinator_key();
+    let good = market.bind_ix(&market.coordinator, &lease, 0, &[(&device, 1, USDC)]);
+    for (capacity, refused) in [(0, true), (25, true), (255, true), (1, false)] {
+        let ix = good.clone().data(|data| data[12] = capacity);
+        if refused {
+            market.refused(ix, &[&key], MarketError::BadArgument);
+        } else {
+            market.ok(ix, &[&key]);
+        }
+    }
+    market.refused(good, &[&key], MarketError::PageFull);
+}
+
+#[test]
+fn a_lease_has_so_many_pages() {
+    let mut market = Market::new();
+    let running = market.running(|_| {});
+    let (lease, key) = (running.lease, market.coordinator_key());
+    for (made, refused) in [(PAGES_MAX, true), (PAGES_MAX - 1, false)] {
+        edit::lease(&mut market, &lease.lease, |record| record.pages_made = made);
+        let ix = market.bind_ix(&market.coordinator, &lease, made, &[(&running.device, 1, USDC)]);
+        if refused {
+            market.refused(ix, &[&key], MarketError::BadArgument);
+        } else {
+            market.ok(ix, &[&key]);
+        }
+    }
+}
+
+#[test]
+fn an_account_that_is_used_is_no_new_page() {
+    let mut market = Market::new();
+    let running = market.running(|_| {});
+    let key = market.coordinator_key();
+    let lines = [(&running.device, 1, USDC)];
+    let good = market.bind_ix(&market.coordinator, &running.lease, 1, &lines);
+    // One that holds something, as a nonce does, and one of another program that is empty.
+    let nonce = edit::made(&mut market, vec![1; 80], &[0; 32]);
+    let empty = edit::made(&mut market, vec![], &TOKEN_PROGRAM);
+    for used in [nonce, empty] {
+        market.refused(good.clone().swap(3, used), &[&key], MarketError::WrongOwner);
+    }
+    market.ok(good, &[&key]);
+}
+
+#[test]
+fn the_ceiling_in_total_counts_the_fee() {
+    let mut market = Market::new();
+    let (supplier, renter) = (market.wallet(0), market.wallet(100 * USDC));
+    let device = market.register(&supplier, 4, 1);
+    let terms =
+        Terms { rate_total_max: 15_000_000, rate_per_slot_max: 10_000_000, ..market.terms() };
+    let lease = market.open(&renter, 0, &terms);
+    let key = market.coordinator_key();
+    let bind = |rate| market.bind_ix(&market.coordinator, &lease, 0, &[(&device, 1, rate)]);
+    // Two per cent on top: 10,200,000 and 4,800,000 are 15 dollars an hour, to the base unit.
+    let (first, dear, fits) = (bind(10_000_000), bind(4_705_883), bind(4_705_882));
+    market.ok(first, &[&key]);
+    market.refused(dear, &[&key], MarketError::RateAboveTotalCeiling);
+    market.ok(fits, &[&key]);
 }

@@ -1,8 +1,9 @@
 //! `init_config`, `set_config`, `apply_config`.
 
+use crate::edit;
 use ionet_program_tests::interface::account::Settings;
 use ionet_program_tests::interface::limits::FEE_BPS_MAX;
-use ionet_program_tests::interface::{Bps, MarketError};
+use ionet_program_tests::interface::{Bps, MarketError, UPGRADEABLE_LOADER};
 use ionet_program_tests::{Features, Market, Tamper};
 
 #[test]
@@ -112,4 +113,63 @@ fn an_open_lease_keeps_its_fee() {
     let renter = market.wallet(100_000_000);
     let later = market.open(&renter, 0, &market.terms());
     assert_eq!(market.lease(&later.lease).fee_bps, Bps(FEE_BPS_MAX));
+}
+
+#[test]
+fn the_first_settings_are_within_limits_too() {
+    let mut market = Market::bare(Features::from_env());
+    let authority = market.authority.insecure_clone();
+    let good = market.settings();
+    for settings in [
+        Settings { fee_bps: Bps(FEE_BPS_MAX + 1), ..good },
+        Settings { admin: [0; 32], ..good },
+        Settings { grace_s: 0, ..good },
+    ] {
+        let ix = market.init_config_ix(&settings);
+        market.refused(ix, &[&authority], MarketError::BadSetting);
+    }
+}
+
+#[test]
+fn a_mint_can_be_added_where_none_was() {
+    let mut market = Market::bare(Features::from_env());
+    let (authority, admin) = (market.authority.insecure_clone(), market.admin.key.insecure_clone());
+    let both = market.settings();
+    let one = Settings { mints: [both.mints[0], [0; 32]], ..both };
+    market.ok(market.init_config_ix(&one), &[&authority]);
+    market.ok(market.set_config_ix(&both), &[&admin]);
+    market.pass(7_200);
+    market.ok(market.apply_config_ix(), &[]);
+    market.refused(market.set_config_ix(&one), &[&admin], MarketError::BadSetting);
+}
+
+#[test]
+fn the_loaders_records_are_read_exactly() {
+    let mut market = Market::bare(Features::from_env());
+    let authority = market.authority.insecure_clone();
+    let good = market.init_config_ix(&market.settings());
+    let data = good.accounts[4].address;
+    // An authority that was given up leaves its key behind: only the byte before it says so.
+    let damages: [fn(&mut Vec<u8>); 4] = [
+        |bytes| bytes[12] = 0,
+        |bytes| bytes[0] = 1,
+        |bytes| bytes.truncate(44),
+        |bytes| bytes[13] ^= 1,
+    ];
+    let record = market.account(&data).unwrap().data;
+    for damage in damages {
+        edit::bytes(&mut market, &data, damage);
+        market.refused(good.clone(), &[&authority], MarketError::NotUpgradeAuthority);
+        edit::bytes(&mut market, &data, |bytes| bytes.clone_from(&record));
+    }
+    // The loader's record of a program that somebody else may upgrade.
+    let thief = market.wallet(0);
+    let mut theirs = record.clone();
+    theirs[13..45].copy_from_slice(&thief.at());
+    let theirs = edit::made(&mut market, theirs, &UPGRADEABLE_LOADER);
+    let stolen = good.clone().swap(1, thief.at()).swap(4, theirs);
+    market.refused(stolen, &[&thief.key], MarketError::WrongAddress);
+    let bump = good.clone().data(|bytes| bytes[1] = bytes[1].wrapping_sub(1));
+    market.refused(bump, &[&authority], MarketError::WrongAddress);
+    market.ok(good, &[&authority]);
 }

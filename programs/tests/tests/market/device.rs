@@ -2,8 +2,9 @@
 
 use ionet_program_tests::interface::instruction::Offer;
 use ionet_program_tests::interface::statement::{Receipt, registration};
-use ionet_program_tests::interface::{MarketError, PROGRAM_ID, Rate, Timestamp};
+use ionet_program_tests::interface::{MarketError, PROGRAM_ID, Rate, Timestamp, seeds};
 use ionet_program_tests::{GENESIS, Key, Market, Refusal, START, Tamper, USDC, Wallet};
+use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -212,4 +213,65 @@ fn a_payout_change_waits_and_can_be_called_off() {
     market.ok(market.update_ix(&supplier, &at, offer), &[&supplier.key]);
     market.pass(3_600);
     assert_eq!(paid_to(&market), new.at());
+}
+
+/// Addresses of a program exist for about every second bump: only the first of them counts.
+#[test]
+fn a_device_has_one_record() {
+    let mut market = Market::new();
+    let supplier = market.wallet(0);
+    let device = market.new_key();
+    let offer = market.offer(&supplier, 1, USDC);
+    let good = market.register_ix(&supplier, &key(&device), offer, 0, true);
+    let canonical = good.data[1];
+    let others = (0..canonical).rev().filter_map(|bump| {
+        let seeds: [&[u8]; 3] = [seeds::DEVICE, &key(&device), &[bump]];
+        let at = Address::create_program_address(&seeds, &Address::from(PROGRAM_ID)).ok()?;
+        Some((bump, at.to_bytes()))
+    });
+    for (bump, at) in others.take(3) {
+        let second = good.clone().swap(2, at).data(|data| data[1] = bump);
+        market.refused(second, &[&supplier.key, &device], MarketError::WrongAddress);
+    }
+    market.ok(good, &[&supplier.key, &device]);
+}
+
+/// A receipt names a generation: one of an earlier life of the device is of no use.
+#[test]
+fn generations_grow_over_a_devices_lives() {
+    let mut market = Market::new();
+    let running = market.running(|_| {});
+    let (supplier, renter) = (&running.supplier, &running.renter);
+    let device = market.new_key();
+    let at = market.device_at(&key(&device));
+    let offer = market.offer(supplier, 1, USDC);
+    let register = market.register_ix(supplier, &at.key, offer, 0, true);
+    market.ok(register.clone(), &[&supplier.key, &device]);
+    market.bind(&running.lease, 0, &[(&at, 1, USDC)]);
+    market.ok(market.end_ix(renter, &running.lease, 0, &[(1, &at)]), &[&renter.key]);
+    market.ok(market.retire_ix(supplier, &at), &[&supplier.key]);
+    for _ in 0..3 {
+        market.pass(1);
+    }
+    market.ok(register, &[&supplier.key, &device]);
+    market.bind(&running.lease, 0, &[(&at, 1, USDC)]);
+    let lines = market.lines(&running.lease.page(0));
+    assert!(lines[1].generation < lines[2].generation);
+}
+
+#[test]
+fn a_line_keeps_the_payout_owner_of_its_binding() {
+    let mut market = Market::new();
+    let running = market.running(|_| {});
+    let (supplier, device) = (&running.supplier, &running.device);
+    let new = market.wallet(0);
+    let mut offer = market.offer(supplier, 4, USDC);
+    offer.payout_owner = new.at();
+    market.ok(market.update_ix(supplier, device, offer), &[&supplier.key]);
+    market.pass(3_599);
+    market.bind(&running.lease, 0, &[(device, 1, USDC)]);
+    market.pass(1);
+    market.bind(&running.lease, 0, &[(device, 1, USDC)]);
+    let owners = market.lines(&running.lease.page(0)).into_iter().map(|line| line.payout_owner);
+    assert!(owners.eq([supplier.at(), supplier.at(), new.at()]));
 }

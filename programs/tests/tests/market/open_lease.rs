@@ -2,8 +2,9 @@
 
 use ionet_program_tests::interface::account::{LeaseState, Vouch};
 use ionet_program_tests::interface::limits::{ACCEPT_S_MAX, FEE_BPS_MAX, SLOTS_MAX};
-use ionet_program_tests::interface::{BaseUnits, Bps, MarketError};
+use ionet_program_tests::interface::{BaseUnits, Bps, MarketError, PROGRAM_ID, seeds};
 use ionet_program_tests::{Market, TOKEN_2022, Tamper, Terms, USDC, freeze};
+use solana_address::Address;
 
 #[test]
 fn it_locks_the_deposit_and_keeps_the_terms() {
@@ -125,4 +126,25 @@ fn a_counter_is_used_once() {
     let (again, _) = market.open_ix(&renter, 0, &terms);
     market.refused(again, &[&renter.key], MarketError::WrongCounter);
     market.ok(later, &[&renter.key]);
+}
+
+/// With a second counter a closed lease's address could be opened again.
+#[test]
+fn a_renter_has_one_counter() {
+    let mut market = Market::new();
+    let renter = market.wallet(100 * USDC);
+    let (good, _) = market.open_ix(&renter, 0, &market.terms());
+    let canonical = good.data[1];
+    let others = (0..canonical).rev().filter_map(|bump| {
+        let seeds: [&[u8]; 3] = [seeds::RENTER, &renter.at(), &[bump]];
+        let at = Address::create_program_address(&seeds, &Address::from(PROGRAM_ID)).ok()?;
+        Some((bump, at.to_bytes()))
+    });
+    for (bump, at) in others.take(3) {
+        let second = good.clone().swap(3, at).data(|data| data[1] = bump);
+        market.refused(second, &[&renter.key], MarketError::WrongAddress);
+        let misnamed = good.clone().data(|data| data[1] = bump);
+        market.refused(misnamed, &[&renter.key], MarketError::WrongAddress);
+    }
+    market.ok(good, &[&renter.key]);
 }

@@ -1,5 +1,6 @@
 //! `reclaim_page` and `reclaim_lease`.
 
+use crate::edit;
 use ionet_program_tests::interface::MarketError;
 use ionet_program_tests::{Market, Tamper, USDC, transfer};
 
@@ -61,4 +62,18 @@ fn a_page_of_another_lease_stays() {
     let ix = market.reclaim_page_ix(&second, 0, &market.coordinator);
     market.refused(ix.swap(1, running.lease.page(0)), &[], MarketError::WrongPage);
     market.ok(market.reclaim_lease_ix(&second), &[]);
+}
+
+/// Pages cannot be gone while a line is owed something. If they were, the lease would stay.
+#[test]
+fn what_is_owed_keeps_a_lease() {
+    let mut market = Market::new();
+    let running = market.running(|terms| terms.mint_index = 1);
+    let lease = running.lease;
+    market.pass(100);
+    market.attest(&lease, 0, &[(0, 100)]);
+    market.close(&running.renter, &lease);
+    market.finalize(&lease);
+    edit::lease(&mut market, &lease.lease, |record| record.pages_live = 0);
+    market.refused(market.reclaim_lease_ix(&lease), &[], MarketError::StillOwed);
 }

@@ -83,3 +83,64 @@ fn a_line_that_did_not_start_is_not_rejected() {
     let ix = market.reject_ix(&running.renter, &running.lease, 0, &[(1, &running.device)]);
     market.refused(ix, &[&running.renter.key], MarketError::WrongLineState);
 }
+
+#[test]
+fn a_line_that_ended_without_a_start_is_not_rejected() {
+    let mut market = Market::new();
+    let running = market.running(|terms| terms.accept_s = 60);
+    let (lease, device, renter) = (running.lease, &running.device, &running.renter);
+    market.bind(&lease, 0, &[(device, 1, 1_000_000)]);
+    market.ok(market.end_ix(renter, &lease, 0, &[(1, device)]), &[&renter.key]);
+    let ix = market.reject_ix(renter, &lease, 0, &[(1, device)]);
+    market.refused(ix, &[&renter.key], MarketError::WrongLineState);
+}
+
+/// Both only when the chain's time runs back.
+#[test]
+fn nothing_is_rejected_after_it_was_vouched_for_or_finalized() {
+    let mut market = Market::new();
+    let running = market.running(|terms| terms.accept_s = 60);
+    let (lease, renter) = (running.lease, &running.renter);
+    let start = market.now();
+    let ix = market.reject_ix(renter, &lease, 0, &[(0, &running.device)]);
+    market.pass(61);
+    market.attest(&lease, 0, &[(0, 61)]);
+    market.set_time(start + 30);
+    market.refused(ix, &[&renter.key], MarketError::AcceptanceOver);
+
+    let mut market = Market::new();
+    let running = market.running(|terms| terms.accept_s = 60);
+    let (lease, renter) = (running.lease, &running.renter);
+    let ix = market.reject_ix(renter, &lease, 0, &[(0, &running.device)]);
+    market.close(renter, &lease);
+    market.finalize(&lease);
+    market.set_time(start + 30);
+    market.refused(ix, &[&renter.key], MarketError::LeaseNotOpen);
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let mut market = Market::new();
+    let running = market.running(|terms| terms.accept_s = 60);
+    let (lease, renter) = (running.lease, &running.renter);
+    let (other, others) = (market.wallet(0), market.wallet(100_000_000));
+    let device = market.register(&other, 1, 1);
+    let second = market.open(&others, 0, &market.terms());
+    let good = market.reject_ix(renter, &lease, 0, &[(0, &running.device)]);
+    for (ix, why) in [
+        (good.clone().cut(3), MarketError::NotEnoughAccounts),
+        (good.clone().swap(3, device.record), MarketError::WrongDevice),
+        (good.clone().swap(1, second.lease), MarketError::NotAllowed),
+        (good.clone().swap(2, device.record), MarketError::WrongKind),
+        (market.reject_ix(renter, &lease, 0, &[(1, &device)]), MarketError::NoSuchLine),
+        (good.clone().readonly(1), MarketError::NotWritable),
+        (good.clone().readonly(2), MarketError::NotWritable),
+        (good.clone().readonly(3), MarketError::NotWritable),
+    ] {
+        market.refused(ix, &[&renter.key], why);
+    }
+    let twice = [(0, &running.device), (0, &running.device)];
+    let twice = market.reject_ix(renter, &lease, 0, &twice);
+    market.refused(twice, &[&renter.key], MarketError::WrongLineState);
+    market.ok(good, &[&renter.key]);
+}

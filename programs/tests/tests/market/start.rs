@@ -90,3 +90,14 @@ fn a_deposit_that_is_used_up_starts_nothing() {
     market.ok(more, &[&renter.key]);
     market.ok(ix, &[&key]);
 }
+
+#[test]
+fn a_closed_lease_starts_nothing() {
+    let mut market = Market::new();
+    let running = market.running(|_| {});
+    market.bind(&running.lease, 0, &[(&running.device, 1, USDC)]);
+    market.close(&running.renter, &running.lease);
+    let (ix, key) =
+        (market.start_ix(&market.coordinator, &running.lease, 0, &[1]), market.coordinator_key());
+    market.refused(ix, &[&key], MarketError::LeaseNotOpen);
+}
