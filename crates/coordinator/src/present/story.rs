@@ -57,13 +57,8 @@ pub(crate) fn story(event: &Event, asset: Asset) -> String {
         Event::LineRejected { line, .. } => format!("the renter refused line {line}"),
         Event::ClusterReady { .. } => "ready".to_owned(),
         Event::ClusterDegraded { reason, .. } => format!("degraded: {reason}"),
-        Event::DepositLow { level, runs_until, stops_at, .. } => {
-            low(*level, *runs_until, *stops_at)
-        }
-        Event::VouchSilent { since, until, .. } => format!(
-            "nobody on the renter's side has vouched since {since}; it ends at {until} if that \
-             goes on"
-        ),
+        Event::DepositLow { level, runs_until: end, stops_at, .. } => low(*level, *end, *stops_at),
+        Event::VouchSilent { since, until, .. } => silent(*since, *until),
         Event::VouchHeard { .. } => "the renter's side vouches again".to_owned(),
         Event::ClusterStopping { reason, .. } => format!("stopping: {reason}"),
         Event::ClusterClosed { reason, .. } => format!("closed: {reason}"),
@@ -99,6 +94,10 @@ fn low(level: DepositLevel, runs_until: At, stops_at: Option<At>) -> String {
         }
     };
     format!("{what}: until {runs_until}")
+}
+
+fn silent(since: At, until: At) -> String {
+    format!("nobody on the renter's side vouched since {since}; it ends at {until} if that goes on")
 }
 
 fn left(why: &VacatedWhy) -> String {

@@ -68,8 +68,8 @@ fn a_line_that_ran_for_long_unseen_earns_nothing_for_it() {
 fn another_process_goes_on_where_the_last_one_signed() {
     let line = line(1, 100);
     let mut counts = Counts::resume(&[Seen { line: name(&line), served_s: 40 }]);
-    assert_eq!(look(&mut counts, 200, &[line.clone()], &[1]), [40]);
-    assert_eq!(look(&mut counts, 205, &[line.clone()], &[1]), [45]);
+    assert_eq!(look(&mut counts, 200, std::slice::from_ref(&line), &[1]), [40]);
+    assert_eq!(look(&mut counts, 205, std::slice::from_ref(&line), &[1]), [45]);
     // Of another generation nothing was signed.
     let mut other = line.clone();
     other.line.generation = 5;
