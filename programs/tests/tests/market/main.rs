@@ -3,6 +3,7 @@
 
 mod addresses;
 mod attest;
+mod bad_days;
 mod bind;
 mod clock;
 mod close;
