@@ -94,8 +94,7 @@ pub fn approve(account: &Address, delegate: &Address, owner: &Address, amount: u
 /// Takes that leave back from whoever has it.
 pub fn revoke(account: &Address, owner: &Address) -> Instruction {
     const REVOKE: u8 = 5;
-    let accounts =
-        vec![AccountMeta::new(*account, false), AccountMeta::new_readonly(*owner, true)];
+    let accounts = vec![AccountMeta::new(*account, false), AccountMeta::new_readonly(*owner, true)];
     Instruction { program_id: TOKEN_PROGRAM, accounts, data: vec![REVOKE] }
 }
 
