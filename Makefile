@@ -51,7 +51,13 @@ test: setup lint ## everything that must hold: format, lints, all tests, program
 	@# The same binaries again: naming the package alone would build its dependencies anew.
 	IONET_FEATURES=all $(CARGO) test --locked --workspace --exclude ionet-network \
 	  $(addprefix --test ,$(basename $(notdir $(wildcard programs/tests/tests/*))))
+	clients/test.sh --if-here
 	programs/check.sh
+
+.PHONY: test-clients
+test-clients: ## the TypeScript client on a chain of our own (needs node 20 and npm)
+	$(CARGO) build --locked -p ionet-cli
+	clients/test.sh
 
 .PHONY: test-agave
 test-agave: setup ## a lease's story on Agave's validator (first builds it: 20 minutes)
