@@ -4,4 +4,5 @@ mod bad;
 mod exits;
 mod odd;
 mod relay;
+mod vouch;
 mod world;

@@ -74,7 +74,9 @@ impl Counts {
             }
             let name = name(placed);
             let most = placed.line.served_max(v).0.saturating_sub(BEHIND_S);
-            let known = self.before.get(&name).copied().unwrap_or(0).max(placed.line.served.0);
+            let before = self.before.get(&name).copied().unwrap_or(0);
+            // Whatever a file says: nothing beyond the clock is ever signed.
+            let known = before.max(placed.line.served.0).min(most);
             let meter = self.meters.entry(name).or_insert_with(|| first(now, known, most));
             let runs = placed.line.state == LineState::Started;
             if runs && alive.contains(&DeviceId(placed.line.device)) {

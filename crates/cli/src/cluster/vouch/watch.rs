@@ -65,8 +65,8 @@ pub(super) async fn serve(context: &Context, id: ClusterId) -> Result<()> {
     let mut stop = Box::pin(crate::local::stop_signal());
     let over = loop {
         tokio::select! {
-            () = &mut stop => break watch.round().await,
-            _ = tick.tick() => if watch.round().await { break true },
+            () = &mut stop => break watch.round(true).await,
+            _ = tick.tick() => if watch.round(false).await { break true },
         }
     };
     if over {
@@ -134,8 +134,9 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// One look and what follows from it. Returns whether the lease is over.
-    async fn round(&mut self) -> bool {
+    /// One look and what follows from it; `last`: there will be no other. Returns whether the
+    /// lease is over.
+    async fn round(&mut self, last: bool) -> bool {
         let sight = match self.sight().await {
             Ok(Some(sight)) => sight,
             Ok(None) => return true,
@@ -144,15 +145,16 @@ impl<'a> Watch<'a> {
                 return false;
             }
         };
+        let over = sight.lease.state != LeaseState::Open;
         if self.voucher.is_some()
-            && let Err(f) = self.vouch(&sight).await
+            && let Err(f) = self.vouch(&sight, last || over).await
         {
             self.say(format!("could not vouch: {}", f.message));
         }
         if let Err(f) = self.top_up(&sight).await {
             self.say(format!("could not top up: {}", f.message));
         }
-        sight.lease.state != LeaseState::Open
+        over
     }
 
     /// The lease as it is now; none: its accounts are gone.
@@ -164,7 +166,7 @@ impl<'a> Watch<'a> {
         Ok(Some(Sight { lease, lines, clock }))
     }
 
-    async fn vouch(&mut self, sight: &Sight) -> Result<()> {
+    async fn vouch(&mut self, sight: &Sight, last: bool) -> Result<()> {
         let started = sight.lines.iter().any(|l| l.line.started_at.0 > 0);
         if !started {
             return Ok(());
@@ -196,7 +198,7 @@ impl<'a> Watch<'a> {
             Ok(()) => self.uncarried = None,
             Err(f) => {
                 let since = *self.uncarried.get_or_insert_with(Instant::now);
-                if since.elapsed() < CARRIED_MAX {
+                if since.elapsed() < CARRIED_MAX && !last {
                     return Err(f);
                 }
                 self.attest(sight, &news).await?;
