@@ -89,6 +89,11 @@ bench: setup ## measure, and write docs/benchmarks.md anew
 	$(CARGO) build --release --locked -p ionet-cli -p ionet-bench -p ionet-program-tests
 	target/release/ionet-bench
 
+.PHONY: faults
+faults: setup ## plant faults in the market program; each must be caught (half an hour)
+	scripts/setup.sh --programs
+	$(CARGO) xtask faults
+
 .PHONY: programs
 programs: ## compile the on-chain programs (needs scripts/setup.sh --programs)
 	scripts/setup.sh --programs

@@ -1,5 +1,6 @@
 //! The house's own checks: `cargo xtask tidy`, also run by `cargo test -p xtask`.
 
+mod faults;
 mod ground;
 mod length;
 mod rooms;
@@ -14,7 +15,10 @@ const HELP: &str = "\
 cargo xtask tidy          check rooms, ground floor, lengths, markers, links
 cargo xtask tidy --lower  the same, and lower the numbers of xtask/lengths.toml to what is there
 cargo xtask openapi       write openapi/coordinator.json anew
-cargo xtask bench [..]    measure, and write docs/benchmarks.md anew";
+cargo xtask bench [..]    measure, and write docs/benchmarks.md anew
+cargo xtask faults [..]   plant each fault of programs/faults.toml (or those whose name contains
+                          one of these words), and see that its test catches it
+cargo xtask faults --docs write the table of traps in docs/money.md anew";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +28,8 @@ fn main() -> ExitCode {
         ["tidy", "--lower"] => tidy(true),
         ["openapi"] => openapi(),
         ["bench", ..] => bench(&words[1..]),
+        ["faults", "--docs"] => faults::write_docs(),
+        ["faults", ..] => faults::run(&words[1..]),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);
@@ -59,6 +65,8 @@ fn all_findings(tree: &Tree) -> anyhow::Result<Vec<Finding>> {
     findings.extend(ground::check(tree)?);
     findings.extend(length::check(tree)?);
     findings.extend(text::check(tree));
+    findings.extend(faults::check(tree)?);
+    findings.extend(faults::check_docs(tree)?);
     findings.sort();
     Ok(findings)
 }
