@@ -101,14 +101,23 @@ pub(crate) fn receipts_failure(error: ReceiptsError) -> Failure {
         ReceiptsError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             Failure::not_found(message)
         }
+        ReceiptsError::Io { source, .. }
+            if source.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            Failure::usage(message).hint("run this as the user who runs the worker")
+        }
         ReceiptsError::Json { .. } => Failure::usage(message)
             .hint("export it again with `ionet worker receipts export`, and copy all of it"),
         ReceiptsError::Size(_) | ReceiptsError::Format { .. } | ReceiptsError::Io { .. } => {
             Failure::usage(message)
         }
-        ReceiptsError::Store(_) => {
-            Failure::new(Kind::Internal, message).hint("run this as the user who runs the worker")
+        ReceiptsError::Partial(_) => {
+            Failure::usage(message).hint("copy the worker's whole folder, or export its receipts")
         }
+        ReceiptsError::Store(_) => Failure::new(Kind::Internal, message).hint(
+            "run this as the user who runs the worker, or on a copy of its whole folder that you \
+             can write to",
+        ),
     }
 }
 

@@ -38,6 +38,9 @@ pub enum ReceiptsError {
     /// No store in the folder.
     #[error("no worker kept its receipts in {0}")]
     Missing(PathBuf),
+    /// A copy of the store without what stands beside it.
+    #[error("{0} is empty: newest rows stand in the file beside it that ends in -wal")]
+    Partial(PathBuf),
     /// The worker's store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -73,10 +76,15 @@ pub enum ReceiptsError {
 impl Receipts {
     /// What the worker of `state_dir` keeps. It may run meanwhile, or be gone.
     pub fn of_worker(state_dir: &Path) -> Result<Self, ReceiptsError> {
-        if !store::exists(state_dir) {
+        let io = |source| ReceiptsError::Io { path: state_dir.to_owned(), source };
+        if !store::exists(state_dir).map_err(io)? {
             return Err(ReceiptsError::Missing(state_dir.to_owned()));
         }
-        let (receipts, unreadable) = store::read_receipts(state_dir)?;
+        let read = store::read_receipts(state_dir).map_err(|error| match error {
+            StoreError::Version { path, found: 0 } => ReceiptsError::Partial(path),
+            other => other.into(),
+        });
+        let (receipts, unreadable) = read?;
         let key = DeviceKey::load(state_dir).ok();
         let enrolment = key.as_ref().and_then(|key| enrol::load(state_dir, key).ok());
         Ok(Self {
@@ -142,6 +150,21 @@ mod tests {
         let newer = String::from_utf8(text).unwrap().replace(FORMAT, "ionet-receipts:v2");
         std::fs::write(&file, newer).unwrap();
         assert!(matches!(Receipts::load(&file), Err(ReceiptsError::Format { .. })));
+    }
+
+    #[test]
+    fn a_copy_of_half_a_store_is_told_from_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.keep_receipt(&signed_receipt(lease(1), 60)).unwrap();
+        let half = tempfile::tempdir().unwrap();
+        let name = "worker.sqlite";
+        std::fs::copy(folder.path().join(name), half.path().join(name)).unwrap();
+        assert!(matches!(Receipts::of_worker(half.path()), Err(ReceiptsError::Partial(_))));
+        for name in ["worker.sqlite", "worker.sqlite-wal"] {
+            std::fs::copy(folder.path().join(name), half.path().join(name)).unwrap();
+        }
+        assert_eq!(Receipts::of_worker(half.path()).unwrap().receipts.len(), 1);
     }
 
     #[test]

@@ -400,9 +400,9 @@ impl Store {
 /// Milliseconds that a reader beside a running worker waits for one of its writes.
 const READER_PATIENCE_MS: u64 = 5_000;
 
-/// Whether a worker ever kept anything in `state_dir`.
-pub(crate) fn exists(state_dir: &Path) -> bool {
-    state_dir.join(STORE_FILE).is_file()
+/// Whether a worker ever kept anything in `state_dir`, as far as this user may look.
+pub(crate) fn exists(state_dir: &Path) -> std::io::Result<bool> {
+    state_dir.join(STORE_FILE).try_exists()
 }
 
 /// Every receipt in `state_dir`, those that changed last first, and how many rows could not be

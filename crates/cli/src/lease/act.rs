@@ -163,7 +163,7 @@ impl Act {
                 format!("claim by receipt: {}", listed(at, receipts.len()))
             }
             Act::Reject(_, lines) => format!("reject {}", lines_named(lines)),
-            Act::End(_, lines) => format!("end {}, which frees the devices", lines_named(lines)),
+            Act::End(_, lines) => format!("end {}", lines_named(lines)),
             Act::Withdraw(_, lines) => {
                 let sum = lines.iter().map(due).fold(0, u64::saturating_add);
                 format!("pay {} what was earned: {}", lines_named(lines), book.text(sum))
