@@ -67,7 +67,7 @@ impl Driver<'_> {
                         && slots < lease.slots_max
                         && units > 0
                         && line >= ask.saturating_mul(u64::from(units));
-                    if !within && !self.chance(2) {
+                    if !within && !self.chance(8) {
                         continue;
                     }
                     (rate, slots) = (rate + gross, slots.saturating_add(1));

@@ -27,6 +27,7 @@ use world::World;
 
 pub use shrink::Replay;
 pub use tally::Tally;
+pub use world::Listener;
 
 /// Steps of one history unless asked otherwise: a lease's whole life fits many times, and an
 /// early slip does not shadow millions of later steps.
@@ -80,15 +81,33 @@ impl Histories {
         self.play(&Plan { seed, steps, without: &[], aloud: false }, tally)
     }
 
+    /// The same while somebody listens.
+    pub fn run_heard(&self, seed: u64, steps: usize, listener: Listener) -> Result<(), Failure> {
+        let plan = Plan { seed, steps, without: &[], aloud: false };
+        self.play_to(&plan, &mut Tally::default(), Some(listener))
+    }
+
     /// Two random schedules of the same facts end with the same totals for everyone.
     pub fn compare_schedules(&self, seed: u64, tally: &mut Tally) -> Result<(), String> {
         schedules::compare(&self.stage, seed, tally)
     }
 
     fn play(&self, plan: &Plan, tally: &mut Tally) -> Result<(), Failure> {
+        self.play_to(plan, tally, None)
+    }
+
+    fn play_to(
+        &self,
+        plan: &Plan,
+        tally: &mut Tally,
+        listener: Option<Listener>,
+    ) -> Result<(), Failure> {
         let mut at = 0;
         let run = || -> Result<(), String> {
             let mut world = self.stage.world();
+            if let Some(listener) = listener {
+                world.listen(listener);
+            }
             for step in 0..plan.steps {
                 at = step;
                 if step == 0 || !plan.without.get(step).is_some_and(|left_out| *left_out) {

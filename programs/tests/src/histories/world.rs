@@ -30,12 +30,28 @@ pub(super) struct World {
     pub(super) cast: Rc<Cast>,
     circulating: (BTreeMap<Key, u128>, u128),
     last: Verdict,
+    listener: Option<Listener>,
 }
+
+/// Is shown the bytecode's chain before each transaction, without a log, and after each that
+/// succeeded, with its log.
+pub type Listener = Box<dyn FnMut(&LiteSVM, Option<&[String]>)>;
 
 impl World {
     pub(super) fn new(svm: LiteSVM, chain: Chain, cast: Rc<Cast>) -> Self {
         let circulating = chain.in_circulation();
-        Self { svm, chain, cast, circulating, last: Ok(()) }
+        Self { svm, chain, cast, circulating, last: Ok(()), listener: None }
+    }
+
+    /// From now on somebody listens.
+    pub(super) fn listen(&mut self, listener: Listener) {
+        self.listener = Some(listener);
+    }
+
+    fn tell(&mut self, log: Option<&[String]>) {
+        if let Some(listener) = &mut self.listener {
+            listener(&self.svm, log);
+        }
     }
 
     /// What the last transaction came to, in words.
@@ -72,7 +88,9 @@ impl World {
     /// Sends a transaction to both. They must agree, and the promises must hold.
     pub(super) fn transact(&mut self, parts: &[Part]) -> Result<Verdict, String> {
         let (transaction, _) = self.transaction(parts);
-        let found = self.svm.send_transaction(transaction).map(|_| ()).map_err(|f| f.err);
+        self.tell(None);
+        let found = self.svm.send_transaction(transaction).map_err(|f| f.err);
+        let found = found.map(|meta| self.tell(Some(&meta.logs)));
         let expected = self.chain.take(parts);
         match (found, expected) {
             (Ok(()), Ok(changed)) => {

@@ -44,11 +44,12 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    /// Whether the precompile takes it.
+    /// Whether the precompile takes it: by what stands where its indexes point.
     pub(crate) fn is_taken(&self, parts: &[Part]) -> bool {
-        let elsewhere = self.points_at.map(usize::from);
-        let same = |part: &Part| matches!(part, Part::Signed(other) if other.data == self.data);
-        self.valid && elsewhere.is_none_or(|at| parts.get(at).is_some_and(same))
+        let Some(at) = self.points_at else { return self.valid };
+        let len = self.message.len();
+        let good = |part: &Part| matches!(part, Part::Signed(other) if other.valid && other.message.len() == len);
+        parts.get(usize::from(at)).is_some_and(good)
     }
 }
 
