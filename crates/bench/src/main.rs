@@ -8,6 +8,7 @@ mod cluster_start;
 mod control_plane;
 mod counted;
 mod fleet;
+mod lease_costs;
 mod machine;
 mod program_units;
 mod report;
@@ -29,6 +30,12 @@ struct Args {
     /// The program that prints the table of compute units
     #[arg(long, default_value = "target/release/compute_units")]
     compute_units: PathBuf,
+    /// The program that lives through leases
+    #[arg(long, default_value = "target/release/lease_costs")]
+    lease_costs: PathBuf,
+    /// Dollars for a SOL
+    #[arg(long, default_value_t = 150)]
+    sol_dollars: u64,
     /// Where the report goes
     #[arg(long, default_value = "docs/benchmarks.md")]
     out: PathBuf,
@@ -55,6 +62,10 @@ async fn main() -> anyhow::Result<()> {
     if wanted(report::Section::ProgramUnits) {
         let text = program_units::measure(&args.compute_units).await?;
         report.section(report::Section::ProgramUnits, &text);
+    }
+    if wanted(report::Section::LeaseCosts) {
+        let text = lease_costs::measure(&args.lease_costs, args.sol_dollars).await?;
+        report.section(report::Section::LeaseCosts, &text);
     }
     if wanted(report::Section::ControlPlane) {
         let text = control_plane::measure().await?;

@@ -12,18 +12,21 @@ pub(crate) enum Section {
     ClusterStart,
     /// Compute units of the market program's instructions
     ProgramUnits,
+    /// Whole lives of leases on the chain
+    LeaseCosts,
     /// Quotes and heartbeats of one coordinator
     ControlPlane,
 }
 
-const SECTIONS: [Section; 3] =
-    [Section::ClusterStart, Section::ProgramUnits, Section::ControlPlane];
+const SECTIONS: [Section; 4] =
+    [Section::ClusterStart, Section::ProgramUnits, Section::LeaseCosts, Section::ControlPlane];
 
 impl Section {
     fn heading(self) -> &'static str {
         match self {
             Section::ClusterStart => "## Cluster start",
             Section::ProgramUnits => "## Compute units of the market program",
+            Section::LeaseCosts => "## Leases on the chain",
             Section::ControlPlane => "## Control plane",
         }
     }

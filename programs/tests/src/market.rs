@@ -202,6 +202,17 @@ impl Market {
         machine::send(&mut self.svm, &self.payer, instructions, signers)
     }
 
+    /// The same with the network's fee on `payer`.
+    #[track_caller]
+    pub fn send_from(
+        &mut self,
+        payer: &Keypair,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<TransactionMetadata, Refusal> {
+        machine::send(&mut self.svm, payer, instructions, signers)
+    }
+
     /// Sends one instruction of the program.
     #[track_caller]
     pub fn run(&mut self, ix: Ix, signers: &[&Keypair]) -> Result<TransactionMetadata, Refusal> {

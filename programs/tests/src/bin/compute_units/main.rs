@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p ionet-program-tests --bin compute_units`
 
+mod worst;
+
 use ionet_program_tests::interface::account::CloseReason;
 use ionet_program_tests::interface::build::Ix;
 use ionet_program_tests::interface::statement::Receipt;
@@ -16,6 +18,8 @@ use std::collections::BTreeMap;
 
 /// Scenes with keys of their own: the cost of finding an address depends on it.
 const SCENES: usize = 40;
+/// The same with calls as large as they can be.
+const CROWDS: usize = 5;
 /// Lines in the calls that are said to be of many.
 const MANY: usize = 8;
 
@@ -205,6 +209,10 @@ fn main() {
     bench.run("apply_config", bench.market.apply_config_ix(), &[]);
     for _ in 0..SCENES {
         bench.scene();
+    }
+    for _ in 0..CROWDS {
+        worst::scene(&mut bench);
+        worst::rejected(&mut bench);
     }
     println!("Compute units of whole transactions, on the bytecode, {features:?} features.");
     println!("A transaction may use {}; unless it asks, 200,000 an instruction.\n", 1_400_000);
