@@ -11,6 +11,7 @@
 mod books;
 pub mod histories;
 mod instructions;
+mod logs;
 mod machine;
 mod market;
 mod model;
@@ -20,6 +21,7 @@ mod token;
 
 pub use books::{Books, books};
 pub use instructions::build_top_up;
+pub use logs::{CutLog, logged};
 pub use machine::{Features, Refusal, bytecode};
 pub use market::{GENESIS, Market, Wallet};
 pub use scene::{DeviceAt, LeaseAt, Running, Terms};

@@ -18,7 +18,7 @@ use solana_transaction_error::TransactionError;
 const SO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../market/market.so");
 
 /// Where the runtime cuts a transaction's log, in bytes: as validators do.
-const LOG_BYTES_MAX: usize = 10_000;
+pub(crate) const LOG_BYTES_MAX: usize = 10_000;
 
 /// Which of Solana's features are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::cast::Cast;
 use super::moves::{Move, send};
 use super::tally::Tally;
-use crate::machine::refusal;
+use crate::machine::{LOG_BYTES_MAX, refusal};
 use crate::model::{Account, Chain, Key, No, Part, Record, Token};
 use crate::{Refusal, token};
 use ionet_market_interface::limits::{TRANSACTION_ACCOUNTS_MAX, TRANSACTION_BYTES_MAX};
@@ -43,8 +43,9 @@ impl World {
         Self { svm, chain, cast, circulating, last: Ok(()), listener: None }
     }
 
-    /// From now on somebody listens.
+    /// From now on somebody listens, and there is a log.
     pub(super) fn listen(&mut self, listener: Listener) {
+        self.svm = self.svm.clone().with_log_bytes_limit(Some(LOG_BYTES_MAX));
         self.listener = Some(listener);
     }
 

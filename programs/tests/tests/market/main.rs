@@ -11,6 +11,7 @@ mod config;
 mod device;
 mod edit;
 mod end_line;
+mod events;
 mod fencing;
 mod finalize;
 mod hostile;
