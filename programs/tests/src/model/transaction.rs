@@ -48,8 +48,10 @@ impl Proof {
     pub(crate) fn is_taken(&self, parts: &[Part]) -> bool {
         let Some(at) = self.points_at else { return self.valid };
         let len = self.message.len();
-        let good = |part: &Part| matches!(part, Part::Signed(other) if other.valid && other.message.len() == len);
-        parts.get(usize::from(at)).is_some_and(good)
+        match parts.get(usize::from(at)) {
+            Some(Part::Signed(other)) => other.valid && other.message.len() == len,
+            Some(Part::Market(_)) | None => false,
+        }
     }
 }
 
