@@ -1,7 +1,7 @@
 //! Addresses that nobody would derive. Whoever opens a lease chooses the bumps of lease and
 //! vault, whoever binds that of the page: no choice may hide a supplier's or a renter's money.
 
-use crate::world::{RATE, USDC, World, earned};
+use crate::world::{Person, RATE, USDC, World, earned};
 use ionet_ledger::interface::account::{SessionRights, Vouch};
 use ionet_ledger::interface::build::{self, Ix, OpenLeaseAccounts};
 use ionet_ledger::interface::instruction::{Bind, BindLine, OpenLease, Served};
@@ -19,31 +19,29 @@ fn odd(seeds: &[&[u8]], usual: u8, program: &Address) -> (Address, u8) {
     (0..usual).rev().find_map(try_bump).expect("about half of all bumps are good")
 }
 
-#[test]
-fn a_lease_whose_addresses_are_odd_is_found_paid_and_removed() {
-    let w = World::new(1, 600);
-    let (renter, supplier) = (w.person("renter", 10 * USDC), w.person("supplier", 0));
-    let device = w.device(&supplier);
-    let (program, key) = (w.ledger.program(), renter.address().to_bytes());
-    let bytes = |address: &Address| address.to_bytes();
-    let send = |ix: &Ix, signer: &dyn Signer| {
-        let list = [w.ledger.instruction(ix)];
-        w.wait(w.ledger.connection().send(&list, &[signer])).unwrap();
-    };
+fn bytes(address: &Address) -> [u8; 32] {
+    address.to_bytes()
+}
 
-    let counter_seed = seeds::number(0);
+fn send(w: &World, ix: &Ix, signer: &dyn Signer) {
+    let list = [w.ledger.instruction(ix)];
+    w.wait(w.ledger.connection().send(&list, &[signer])).unwrap();
+}
+
+/// A lease and a vault at odd addresses.
+fn open(w: &World, renter: &Person) -> Address {
+    let (program, key) = (w.ledger.program(), bytes(&renter.address()));
     let usual = addresses::lease(&program, &renter.address(), 0);
-    let (lease, lease_bump) = odd(&seeds::lease(&key, &counter_seed), usual.1, &program);
-    let lease_key = bytes(&lease);
+    let (lease, lease_bump) = odd(&seeds::lease(&key, &seeds::number(0)), usual.1, &program);
     let usual = addresses::vault(&program, &lease);
-    let (vault, vault_bump) = odd(&seeds::vault(&lease_key), usual.1, &program);
+    let (vault, vault_bump) = odd(&seeds::vault(&bytes(&lease)), usual.1, &program);
     let (counter, counter_bump) = addresses::renter(&program, &renter.address());
     let accounts = OpenLeaseAccounts {
         renter: key,
         payer: key,
         config: bytes(&addresses::config(&program).0),
         counter: bytes(&counter),
-        lease: lease_key,
+        lease: bytes(&lease),
         vault: bytes(&vault),
         mint: bytes(&w.mints.usdc),
         source: bytes(&associated_account(&renter.address(), &w.mints.usdc)),
@@ -65,23 +63,35 @@ fn a_lease_whose_addresses_are_odd_is_found_paid_and_removed() {
         coordinator: bytes(&w.keys.coordinator.address()),
         policy_hash: [7; 32],
     };
-    send(&build::open_lease(&accounts, &args), &renter.key);
+    send(w, &build::open_lease(&accounts, &args), &renter.key);
+    lease
+}
 
-    let boss = &w.keys.coordinator;
-    let boss_key = bytes(&boss.address());
-    let number = seeds::page_number(0);
-    let usual = addresses::page(&program, &lease, 0);
-    let (page, page_bump) = odd(&seeds::page(&lease_key, &number), usual.1, &program);
-    let page_key = bytes(&page);
-    let at = bytes(&addresses::device(&program, &device).0);
+/// A page at an odd address, with a line that started and served two seconds.
+fn serve(w: &World, lease: &Address, device: &[u8; 32]) {
+    let (program, boss) = (w.ledger.program(), &w.keys.coordinator);
+    let (key, lease_key) = (bytes(&boss.address()), bytes(lease));
+    let usual = addresses::page(&program, lease, 0);
+    let (page, page_bump) =
+        odd(&seeds::page(&lease_key, &seeds::page_number(0)), usual.1, &program);
+    let page = bytes(&page);
+    let at = bytes(&addresses::device(&program, device).0);
     let bind = Bind { epoch: 1, page: 0, page_bump, capacity: 1 };
     let line = [BindLine { units: 1, rate: Rate(RATE) }];
-    send(&build::bind(boss_key, boss_key, lease_key, page_key, &[at], &bind, &line), boss);
-    send(&build::start(boss_key, lease_key, page_key, 1, &[0]), boss);
-    let started = w.now();
-    w.until(started + 3);
+    send(w, &build::bind(key, key, lease_key, page, &[at], &bind, &line), boss);
+    send(w, &build::start(key, lease_key, page, 1, &[0]), boss);
+    w.until(w.now() + 3);
     let served = [Served { index: 0, served: Seconds(2) }];
-    send(&build::attest(boss_key, lease_key, page_key, 1, &served), boss);
+    send(w, &build::attest(key, lease_key, page, 1, &served), boss);
+}
+
+#[test]
+fn a_lease_whose_addresses_are_odd_is_found_paid_and_removed() {
+    let w = World::new(1, 600);
+    let (renter, supplier) = (w.person("renter", 10 * USDC), w.person("supplier", 0));
+    let device = w.device(&supplier);
+    let lease = open(&w, &renter);
+    serve(&w, &lease, &device);
 
     let listed = w.ok(&supplier, &["lease", "list", "--supplier"]);
     assert_eq!(
