@@ -4,7 +4,7 @@ use super::cast::Cast;
 use super::moves::{Move, send};
 use super::tally::Tally;
 use crate::machine::{LOG_BYTES_MAX, refusal};
-use crate::model::{Account, Chain, Key, No, Part, Record, Token};
+use crate::model::{Account, Chain, Key, No, Part, Record, Token, is_exempt_from_rent};
 use crate::{Refusal, token};
 use ionet_market_interface::limits::{TRANSACTION_ACCOUNTS_MAX, TRANSACTION_BYTES_MAX};
 use ionet_market_interface::{ED25519_PROGRAM, PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM};
@@ -142,6 +142,7 @@ impl World {
         }
         let mut devices = false;
         for (at, account) in changed {
+            is_exempt_from_rent(at, account)?;
             match &account.record {
                 Record::Lease(_) => self.chain.keeps_for(at)?,
                 Record::Device(_) => devices = true,

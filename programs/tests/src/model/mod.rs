@@ -24,6 +24,7 @@ mod transaction;
 pub(crate) use account::{Account, Device, Lease, Line, Page, Record, Token};
 pub(crate) use address::{Derived, find};
 pub(crate) use chain::Chain;
+pub(crate) use promises::is_exempt_from_rent;
 pub(crate) use transaction::{No, Part, Proof};
 
 /// An account's address or a public key.

@@ -1,6 +1,6 @@
 //! What must hold after every step, whoever did what. Each is a sentence of `docs/money.md`.
 
-use super::account::{Lease, Line, Record};
+use super::account::{Account, Lease, Line, Record};
 use super::chain::rent;
 use super::{Chain, Key};
 use ionet_market_interface::account::{LeaseState, LineState};
@@ -96,14 +96,7 @@ impl Chain {
     }
 
     pub(crate) fn everything_is_exempt_from_rent(&self) -> Kept {
-        for (at, account) in &self.accounts {
-            let paid = match account.record {
-                Record::Alien | Record::Mint => true,
-                _ => account.lamports >= rent(account.len()),
-            };
-            holds(paid, || format!("{at:02x?} is left without its rent: {account:?}"))?;
-        }
-        Ok(())
+        self.accounts.iter().try_for_each(|(at, account)| is_exempt_from_rent(at, account))
     }
 
     /// Sum of each mint over all token accounts, and of lamports over all accounts.
@@ -118,6 +111,15 @@ impl Chain {
         }
         (tokens, lamports)
     }
+}
+
+/// An account that is there holds what keeps it there.
+pub(crate) fn is_exempt_from_rent(at: &Key, account: &Account) -> Kept {
+    let paid = match account.record {
+        Record::Alien | Record::Mint => true,
+        _ => account.lamports == 0 || account.lamports >= rent(account.len()),
+    };
+    holds(paid, || format!("{at:02x?} is left without its rent: {account:?}"))
 }
 
 /// Live lines stay within the renter's ceilings.
