@@ -15,6 +15,7 @@ const HELP: &str = "\
 cargo xtask tidy          check rooms, ground floor, lengths, markers, links
 cargo xtask tidy --lower  the same, and lower the numbers of xtask/lengths.toml to what is there
 cargo xtask openapi       write openapi/coordinator.json anew
+cargo xtask idl           write programs/idl/market.json and its tables in docs/money.md anew
 cargo xtask bench [..]    measure, and write docs/benchmarks.md anew
 cargo xtask faults [..]   plant each fault of programs/faults.toml (or those whose name contains
                           one of these words), and see that its test catches it
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy(false),
         ["tidy", "--lower"] => tidy(true),
         ["openapi"] => openapi(),
+        ["idl"] => idl(),
         ["bench", ..] => bench(&words[1..]),
         ["faults", "--docs"] => faults::write_docs(),
         ["faults", ..] => faults::run(&words[1..]),
@@ -75,6 +77,12 @@ fn all_findings(tree: &Tree) -> anyhow::Result<Vec<Finding>> {
 fn openapi() -> anyhow::Result<()> {
     let args = ["test", "-q", "-p", "ionet-coordinator", "--test", "api", "openapi::"];
     cargo(Command::new(env!("CARGO")).args(args).env("UPDATE_OPENAPI", "1"))
+}
+
+/// The crate's own test writes what it compares.
+fn idl() -> anyhow::Result<()> {
+    let args = ["test", "-q", "-p", "ionet-market-idl"];
+    cargo(Command::new(env!("CARGO")).args(args).env("UPDATE_GOLDEN", "1"))
 }
 
 fn bench(args: &[&str]) -> anyhow::Result<()> {

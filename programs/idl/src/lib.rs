@@ -82,7 +82,10 @@ fn types() -> Vec<Value> {
 }
 
 fn constants() -> Vec<Value> {
-    let named = |name: &str, text: Vec<String>, kind: Value, value: Value| json!({ "kind": "constantNode", "name": name, "docs": text, "type": kind, "value": value });
+    let named = |name: &str, text: Vec<String>, kind: Value, value: Value| {
+        let is = "constantNode";
+        json!({ "kind": is, "name": name, "docs": text, "type": kind, "value": value })
+    };
     let one = |limit: &Limit, end: &str, value: u64| {
         let name = camel(&format!("{}{end}", limit.name));
         named(&name, docs(limit.docs), number("u64"), number_value(value))
