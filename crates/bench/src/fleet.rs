@@ -134,6 +134,7 @@ pub(crate) fn hire(table: &mut SessionTable<()>, n: usize) {
             awaits_hello: false,
             started: NOW,
             runs_until: At(i64::MAX),
+            stood_s: 0,
             word: Word { ours: true, renters: Vec::new() },
             meter: ServedMeter::start(NOW, limits::HIRED_INTERVAL_MS),
             vouched: None,

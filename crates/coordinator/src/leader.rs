@@ -23,7 +23,7 @@ use crate::market::Market;
 use crate::metrics::Metrics;
 use crate::sessions::{Knock, Sessions};
 use ionet_core::{ClusterId, DeviceId};
-use ionet_network::{At, Facts, Soft, plan};
+use ionet_network::{At, Facts, LineRef, Soft, plan};
 use publish::Timeline;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -95,6 +95,8 @@ pub(crate) struct Leader {
     changed_devices: BTreeSet<DeviceId>,
     /// What workers said of themselves in this process: number of their process.
     boots: BTreeMap<DeviceId, u64>,
+    /// Seconds that a lease's clock had stood when a line began.
+    stood_before: BTreeMap<(ClusterId, LineRef), u64>,
     /// Leases whose lines were ended on-chain after closing, so that devices are free again.
     released: BTreeSet<ClusterId>,
     fatal: Option<LeaderError>,
@@ -148,6 +150,7 @@ impl Leader {
             alive_due: now,
             refresh_due: now,
             boots: BTreeMap::new(),
+            stood_before: BTreeMap::new(),
             released: BTreeSet::new(),
             fatal: None,
         };

@@ -12,6 +12,7 @@ pub use receipts::ReceiptSigner;
 pub(crate) use steps::is_fenced;
 pub use steps::{BindOutcome, MarketStepError};
 pub use views::SeenDevice;
+pub(crate) use views::stood_before_s;
 
 use ionet_core::{Asset, ChainRef, GenesisHash, Key32 as _, ProgramId, Wallet};
 use ionet_ledger::{Address, KeypairFile, Ledger, LedgerError, Signer as _};

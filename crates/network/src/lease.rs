@@ -158,6 +158,8 @@ pub struct LeaseClockView {
     pub committed: BaseUnits,
     /// When the money or the time ends, whichever is first, if nothing changes.
     pub runs_until: At,
+    /// Seconds that it stood before, from its opening on; where it stands now, without that.
+    pub stood_s: u64,
 }
 
 /// How near a deposit's end is. Later ones are more urgent.

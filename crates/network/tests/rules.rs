@@ -406,7 +406,8 @@ fn the_end_of_money_or_time_ends_a_cluster() {
     let cluster = cluster_id(1);
     let runs_until = w.now.plus_ms(DEPOSIT_LOW_MS);
     let (deposit, committed) = (BaseUnits(1_000), BaseUnits(800));
-    w.soft.leases.insert(cluster, LeaseClockView { deposit, committed, runs_until });
+    let view = LeaseClockView { deposit, committed, runs_until, stood_s: 0 };
+    w.soft.leases.insert(cluster, view);
     w.soft.told.insert((cluster, device_id(1)), (1, 1));
     assert!(w.plan().steps.is_empty());
     for (wait, level) in [

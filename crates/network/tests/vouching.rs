@@ -98,6 +98,7 @@ fn a_deposit_runs_out_and_is_filled_in_the_grace_period() {
         deposit: BaseUnits(deposit),
         committed: BaseUnits(committed),
         runs_until,
+        stood_s: 0,
     };
     let ends = w.now.plus_ms(600_000);
     w.say("Less than a fifth is left, for ten minutes.");

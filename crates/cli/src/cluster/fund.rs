@@ -128,3 +128,72 @@ pub(super) fn equip(
     order.session = Some(key);
     Ok(Some(SessionGrant { key, lamports: SESSION_LAMPORTS, top_up_max: funding.top_up_max }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ionet_ledger::Address;
+    use ionet_ledger::interface::account::{SessionRights, Vouch as ChainVouch};
+
+    /// An hour of two slots at 3,600 base units an hour in all.
+    fn order() -> OpenLeaseOrder {
+        OpenLeaseOrder {
+            counter: 0,
+            mint: Address::from([1; 32]),
+            deposit: 3_600 + terms::roundings(2).get(),
+            slots_max: 2,
+            rate_per_slot_max: 1_800,
+            rate_total_max: 3_600,
+            expires_at: 0,
+            accept_s: 0,
+            session: None,
+            session_rights: SessionRights::NONE,
+            coordinator: Address::from([2; 32]),
+            vouch: ChainVouch::Either,
+            policy_hash: [0; 32],
+        }
+    }
+
+    fn of(fund: Option<u64>, more: Option<&str>, ttl_seconds: u64, min: u64) -> Result<Funding> {
+        let text = format!(r#"{{"devices":2,"chip":"cpu","ttl_seconds":{ttl_seconds}}}"#);
+        let spec = ClusterSpec::from_json(text.as_bytes()).unwrap();
+        let args = FundArgs { fund, auto_top_up: more.map(str::to_owned) };
+        Funding::of(&args, &spec, &order(), min)
+    }
+
+    #[test]
+    fn without_options_the_whole_price_is_locked() {
+        let all = of(None, None, 3_600, 1).unwrap();
+        assert_eq!(all, Funding { deposit: order().deposit, top_up_max: 0 });
+    }
+
+    #[test]
+    fn a_part_of_it_is_a_part_and_never_less_than_the_chain_takes() {
+        let rounding = terms::roundings(2).get();
+        assert_eq!(of(Some(600), None, 3_600, 1).unwrap().deposit, 600 + rounding);
+        assert_eq!(of(Some(60), None, 3_600, 1_000).unwrap().deposit, 1_000);
+        assert_eq!(of(Some(9_999), None, 3_600, 1).unwrap().deposit, order().deposit);
+        assert!(of(Some(59), None, 3_600, 1).is_err(), "shorter than the shortest lease");
+    }
+
+    #[test]
+    fn automatic_top_up_begins_with_an_hour() {
+        let day = of(None, Some("1.5"), 86_400, 1).unwrap();
+        assert_eq!(day.deposit, order().deposit, "an hour of what a day costs here");
+        assert_eq!((day.top_up_max, day.most()), (1_500_000, order().deposit + 1_500_000));
+        assert!(of(None, Some("much"), 86_400, 1).is_err());
+    }
+
+    #[test]
+    fn only_who_needs_one_gets_a_session_key() {
+        let spec = |vouch| ClusterSpec {
+            vouch,
+            ..ClusterSpec::from_json(br#"{"devices":1,"chip":"cpu"}"#).unwrap()
+        };
+        let funding = |top_up_max| Funding { deposit: 1, top_up_max };
+        assert!(!needs_session(&spec(Vouch::Either), &funding(0)));
+        assert!(!needs_session(&spec(Vouch::Coordinator), &funding(0)));
+        assert!(needs_session(&spec(Vouch::Session), &funding(0)));
+        assert!(needs_session(&spec(Vouch::Coordinator), &funding(1)));
+    }
+}

@@ -3,7 +3,7 @@
 use super::Leader;
 use super::publish::key_of;
 use crate::sessions::meter::{LineKey, Metered, Word, newest, ran_on};
-use ionet_core::{DeviceId, PartId};
+use ionet_core::{ClusterId, DeviceId, PartId};
 use ionet_network::{Cluster, Line, LineRef, LineState, Money, ServedMeter, role_of};
 use ionet_wire::message::Hello;
 use std::collections::BTreeMap;
@@ -43,6 +43,7 @@ impl Leader {
                     awaits_hello: replayed,
                     started,
                     runs_until: lease.map_or(expires, |l| l.runs_until.min(expires)).min(ended),
+                    stood_s: self.stood_s(cluster.id, *at),
                     word: word(cluster),
                     meter,
                     vouched: None,
@@ -65,6 +66,14 @@ impl Leader {
         for ((device, _), metered) in wanted {
             table.meter(device, metered);
         }
+    }
+
+    /// Seconds for which a lease's clock stood since a line began. Until the line was read on the
+    /// chain it is taken for one that has just begun.
+    fn stood_s(&self, cluster: ClusterId, line: LineRef) -> u64 {
+        let stood_s = self.soft.leases.get(&cluster).map_or(0, |clock| clock.stood_s);
+        let before = self.stood_before.get(&(cluster, line)).copied();
+        stood_s.saturating_sub(before.unwrap_or(stood_s))
     }
 
     /// A device said hello: lines that ran before this process began go on from the newest

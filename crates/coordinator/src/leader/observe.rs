@@ -1,8 +1,9 @@
 //! What devices and the chain show.
 
 use super::{Done, Leader};
-use crate::market::{Market, SeenDevice, address};
+use crate::market::{Market, SeenDevice, address, stood_before_s};
 use ionet_core::{ClusterId, DeviceId, Wallet};
+use ionet_ledger::interface::Timestamp;
 use ionet_ledger::interface::account::LineState as ChainLine;
 use ionet_ledger::{LedgerError, PlacedLine};
 use ionet_network::{
@@ -23,7 +24,8 @@ pub(super) struct Watched {
 struct Seen {
     clock: At,
     leases: Vec<(ClusterId, Option<(LeaseView, LeaseClockView)>)>,
-    lines: Vec<(ClusterId, Vec<PlacedLine>)>,
+    /// With the instant at which their lease was opened.
+    lines: Vec<(ClusterId, Timestamp, Vec<PlacedLine>)>,
     devices: Vec<(DeviceId, Option<SeenDevice>)>,
 }
 
@@ -145,7 +147,12 @@ impl Leader {
                 None => self.lease_gone(now, cluster).await,
             }
         }
-        for (cluster, lines) in seen.lines {
+        for (cluster, opened_at, lines) in seen.lines {
+            for placed in lines.iter().filter(|p| p.line.started_at.0 > 0) {
+                let at = LineRef { page: placed.page, index: placed.index };
+                let before = stood_before_s(opened_at, &placed.line);
+                self.stood_before.insert((cluster, at), before);
+            }
             self.lines_seen(now, cluster, &lines).await;
         }
         for (device, record) in seen.devices {
@@ -232,7 +239,7 @@ async fn look(market: &Market, wanted: Wanted) -> Result<Seen, LedgerError> {
     for (id, wallet) in wanted.lines {
         let at = address(&wallet);
         if let Some(lease) = market.ledger().lease(&at).await? {
-            lines.push((id, market.ledger().lines(&at, &lease).await?));
+            lines.push((id, lease.opened_at, market.ledger().lines(&at, &lease).await?));
         }
     }
     let records = match wanted.devices.as_slice() {

@@ -491,6 +491,8 @@ impl Leader {
         self.observe(now, Command::Reclaimed { cluster }).await;
         self.soft.leases.remove(&cluster);
         self.soft.told.retain(|(id, _), _| *id != cluster);
+        self.soft.vouched.remove(&cluster);
+        self.stood_before.retain(|(id, _), _| *id != cluster);
         self.released.remove(&cluster);
         self.secrets.remove(&cluster);
         let log = self.log.clone();

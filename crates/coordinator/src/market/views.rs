@@ -3,6 +3,7 @@
 use super::{Market, address};
 use ionet_core::{DeviceId, Vouch, Wallet};
 use ionet_ledger::LedgerError;
+use ionet_ledger::interface::Timestamp;
 use ionet_ledger::interface::account as chain;
 use ionet_network::{At, DeviceTerms, LeaseClockView, LeaseStatus, LeaseTerms, LeaseView};
 use ionet_placement::Asks;
@@ -110,5 +111,75 @@ fn clock_view(lease: &chain::Lease, now: At) -> LeaseClockView {
         deposit: clock.deposit,
         committed: clock.committed,
         runs_until: runs_until.into(),
+        stood_s: stood_s(lease, now.timestamp(), runs_until),
+    }
+}
+
+/// Seconds that a lease's clock has stood since its opening, but for a stand that still lasts.
+fn stood_s(lease: &chain::Lease, now: Timestamp, runs_until: Timestamp) -> u64 {
+    let until = match lease.state {
+        chain::LeaseState::Open => now,
+        chain::LeaseState::Closed | chain::LeaseState::Finalized => lease.closed_at,
+    };
+    seconds(lease.opened_at, until.min(runs_until)).saturating_sub(lease.v_at(now).0)
+}
+
+/// The same at a line's start.
+pub(crate) fn stood_before_s(opened_at: Timestamp, line: &chain::Line) -> u64 {
+    seconds(opened_at, line.started_at).saturating_sub(line.v_start.0)
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.0.saturating_sub(from.0)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ionet_ledger::interface::{BaseUnits, Rate, Seconds};
+
+    #[test]
+    fn a_clock_that_stood_says_for_how_long() {
+        let mut bytes = [0; chain::Lease::LEN];
+        (bytes[0], bytes[1]) = (chain::Kind::Lease as u8, chain::LAYOUT_VERSION);
+        bytes[chain::Lease::STATE_AT] = chain::LeaseState::Open as u8;
+        let mut lease = chain::Lease::decode(&bytes).unwrap();
+        // Opened at 100 with money for 50 s at 3,600 base units an hour; filled at 180.
+        (lease.opened_at, lease.changed_at) = (Timestamp(100), Timestamp(100));
+        (lease.seen_at, lease.expires_at) = (Timestamp(100), Timestamp(100_000));
+        (lease.deposit, lease.gross_rate) = (BaseUnits(50), Rate(3_600));
+        let at = |lease: &chain::Lease, s| clock_view(lease, At::from_seconds(s));
+        assert_eq!(at(&lease, 140).stood_s, 0);
+        assert_eq!(at(&lease, 175).stood_s, 0, "the stand that lasts is what `runs_until` says");
+        assert_eq!(at(&lease, 175).runs_until, At::from_seconds(150));
+        let mut clock = lease.clock();
+        clock.top_up(BaseUnits(1_000), Timestamp(180)).unwrap();
+        lease.set_clock(&clock);
+        assert_eq!(at(&lease, 181).stood_s, 30);
+        assert_eq!(at(&lease, 999).stood_s, 30);
+        // A line that began in between has seen none of it, a later one all.
+        let mut line = chain::Line { started_at: Timestamp(120), ..line() };
+        line.v_start = Seconds(20);
+        assert_eq!(stood_before_s(lease.opened_at, &line), 0);
+        (line.started_at, line.v_start) = (Timestamp(200), Seconds(70));
+        assert_eq!(stood_before_s(lease.opened_at, &line), 30);
+    }
+
+    fn line() -> chain::Line {
+        chain::Line {
+            device: [1; 32],
+            payout_owner: [2; 32],
+            rate: Rate(1),
+            generation: 1,
+            bound_at: Timestamp(100),
+            started_at: Timestamp(0),
+            v_start: Seconds(0),
+            v_end: Seconds(0),
+            served: Seconds(0),
+            paid: BaseUnits(0),
+            units: 1,
+            state: chain::LineState::Started,
+            reserved: [0; 5],
+        }
     }
 }

@@ -44,6 +44,8 @@ pub struct Metered {
     pub started: At,
     /// Up to when the deposit lasts, by the chain's clock.
     pub runs_until: At,
+    /// Seconds that the lease's clock stood since then, for want of money.
+    pub stood_s: u64,
     /// Whose word counts.
     pub word: Word,
     /// The count.
@@ -55,7 +57,8 @@ pub struct Metered {
 impl Metered {
     /// What the line's own clock shows while the chain's shows `clock`, in seconds.
     pub fn clock_s(&self, clock: At) -> u64 {
-        clock.min(self.runs_until).ms_since(self.started) / 1_000
+        let passed_s = clock.min(self.runs_until).ms_since(self.started) / 1_000;
+        passed_s.saturating_sub(self.stood_s)
     }
 
     /// Seconds that are vouched for: where our word does not count, what the renter's side says.

@@ -194,11 +194,11 @@ async fn a_lease_below_its_terms_is_refunded_and_one_closed_on_the_chain_is_woun
     let (supplier, device) = world.devices(&at, 1).await.pop().unwrap();
     let renter = world.wallet(10 * USDC).await;
 
-    // Half of the deposit: the cluster fails and says so, every base unit comes back.
+    // Not even a minute's money: the cluster fails and says so, every base unit comes back.
     let quote = at.control.quote(spec_of(ONE)).await.unwrap();
     let (lease, counter) = world.next_lease(&renter).await;
     let mut order = world.order(&quote, counter);
-    order.deposit /= 2;
+    order.deposit /= 100;
     let body = CreateCluster { quote, lease };
     let cluster = at.control.create(wallet_of(&renter), "half", body).await.unwrap();
     world.ledger.open_lease(&renter, &order).await.unwrap();

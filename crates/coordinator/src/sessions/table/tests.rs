@@ -34,6 +34,7 @@ fn metered(head: bool) -> Metered {
         awaits_hello: false,
         started: At(0),
         runs_until: At(20_000),
+        stood_s: 0,
         word: Word { ours: true, renters: Vec::new() },
         meter: ServedMeter::start(At(0), 2_000),
         vouched: None,
@@ -161,4 +162,20 @@ fn where_both_may_vouch_the_renters_word_raises_ours() {
     let heard = beat(&mut table, 1, 12_000, Vec::new()).unwrap();
     assert!(heard.carried.is_empty());
     assert_eq!(heard.served.iter().map(|(_, s)| *s).collect::<Vec<_>>(), [10]);
+}
+
+#[test]
+fn time_for_which_the_leases_clock_stood_is_not_the_lines() {
+    let filled = Metered { runs_until: At(900_000), stood_s: 30, ..metered(false) };
+    assert_eq!(filled.clock_s(At(100_000)), 70);
+    assert_eq!(filled.clock_s(At(29_000)), 0);
+    let mut table = SessionTable::<()>::default();
+    table.admit(At(0), name(1), &[], ()).unwrap();
+    table.meter(DEVICE, filled);
+    let take = |m: &mut Metered| {
+        let beyond = m.take(&session_receipt(71), At(100_000));
+        assert_eq!(beyond, Err(NotTaken::PastClock { clock_s: 70 }));
+        m.take(&session_receipt(70), At(100_000)).unwrap();
+    };
+    table.each_meter(DEVICE, take);
 }
