@@ -4,7 +4,7 @@ use crate::day::{
     AGREED_RATE, Coordinator, DAY_S, Day, FEE_BPS, LOOK_S, MINT, Plan, RATE_PER_SLOT_MAX,
     RATE_TOTAL_MAX, SLOTS_MAX, TICK_S,
 };
-use crate::honest::PATIENCE_S;
+use crate::honest::{DRAW_S, PATIENCE_S};
 use crate::outcome::{Row, at_most, fee};
 use ionet_program_tests::interface::account::{CloseReason, LeaseState, LineState, Vouch};
 use ionet_program_tests::interface::{MarketError, build};
@@ -136,6 +136,26 @@ fn falls_silent(vouch: Vouch, when: &'static str) -> Row {
         .tight(99)
 }
 
+/// It hands out receipts for more than the time that passed: each looks as good as another, the
+/// program takes none of them, and they took the place of honest ones.
+fn overstates() -> Row {
+    let plan = Plan { coordinator: Coordinator::Gone, ..plan(Vouch::Coordinator, false) };
+    let outcome = Day::running(plan).run(|day| {
+        let now = day.market.now();
+        for stint in &mut day.stints {
+            // A supplier that could not cash one takes no more of them.
+            if !stint.cheated {
+                (stint.receipt_s, stint.receipt_at) = (stint.served_s + 2 * DAY_S as u64, now);
+            }
+        }
+    });
+    let each = at_most(AGREED_RATE, DRAW_S);
+    Row::new(KEY, "hands out receipts for more than the time", "`vouch: coordinator`", &outcome)
+        .bound("suppliers", 2 * each, "what a supplier earns before it cashes a receipt")
+        .bound("fee owner", 2 * fee(each, FEE_BPS), "the fee on it")
+        .tight(99)
+}
+
 /// It signs as a leader of the last epoch there is, and so shuts the honest coordinator out.
 fn fences(vouch: Vouch) -> Row {
     let plan = Plan { coordinator: Coordinator::Works, ..plan(vouch, false) };
@@ -259,6 +279,7 @@ fn play() -> Vec<Row> {
         falls_silent(Own, "`vouch: coordinator`"),
         falls_silent(Either, "`vouch: either`"),
         falls_silent(Session, "`vouch: session`"),
+        overstates(),
         fences(Either),
         is_rejected(),
         diverts(Either),
@@ -268,5 +289,5 @@ fn play() -> Vec<Row> {
 
 #[test]
 fn a_lost_coordinator_key_takes_at_most_the_ceilings_while_nobody_closes() {
-    assert_eq!(rows().len(), 17);
+    assert_eq!(rows().len(), 18);
 }

@@ -92,6 +92,8 @@ pub(crate) struct Stint {
     /// What its newest receipt says.
     pub(crate) receipt_s: u64,
     pub(crate) receipt_at: i64,
+    /// Its supplier has a receipt that the program did not take, and serves no more.
+    pub(crate) cheated: bool,
 }
 
 /// The scene.
@@ -248,9 +250,16 @@ impl Day {
             return false;
         }
         let now = self.market.now();
-        let (served_s, receipt_s) = (0, 0);
-        let stint = Stint { supplier, device, page, index, served_s, receipt_s, receipt_at: now };
-        self.stints.push(stint);
+        self.stints.push(Stint {
+            supplier,
+            device,
+            page,
+            index,
+            served_s: 0,
+            receipt_s: 0,
+            receipt_at: now,
+            cheated: false,
+        });
         true
     }
 

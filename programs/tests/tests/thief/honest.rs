@@ -16,7 +16,7 @@ const LOW_S: i64 = 3_600;
 /// ... so many base units at a time.
 const TOP_UP: u64 = 10 * USDC;
 /// How often a supplier cashes its receipt and draws.
-const DRAW_S: i64 = 3_600;
+pub(crate) const DRAW_S: i64 = 3_600;
 
 impl Day {
     /// Honest devices serve the tick that has just passed, unless their line stood or they
@@ -25,7 +25,7 @@ impl Day {
         let now = self.market.now();
         for at in 0..self.stints.len() {
             let stint = self.stints[at];
-            let patient = now - stint.receipt_at <= PATIENCE_S;
+            let patient = now - stint.receipt_at <= PATIENCE_S && !stint.cheated;
             if stint.supplier.is_some() && patient && self.runs(&stint) {
                 self.stints[at].served_s += TICK_S as u64;
             }
@@ -153,10 +153,10 @@ impl Day {
             Vouch::Session => self.session.key.insecure_clone(),
             Vouch::Coordinator | Vouch::Either => self.market.coordinator_key(),
         };
-        for stint in self.stints.clone() {
+        for (at, stint) in self.stints.clone().into_iter().enumerate() {
             let line = self.line(stint.page, stint.index);
-            if stint.receipt_s > line.served.0 {
-                self.claim(&stint, &signer, stint.receipt_s);
+            if stint.receipt_s > line.served.0 && !self.claim(&stint, &signer, stint.receipt_s) {
+                self.stints[at].cheated = true;
             }
             let line = self.line(stint.page, stint.index);
             if line.owed().is_some_and(|owed| owed > line.paid) {

@@ -117,6 +117,11 @@ impl Row {
         Self { key, does, when, thief: outcome.thief, losses: Vec::new(), left }
     }
 
+    /// A play whose losses are only those that are stated one by one.
+    pub(crate) fn locked(key: &'static str, does: &'static str, when: &'static str) -> Self {
+        Self { key, does, when, thief: 0, losses: Vec::new(), left: Vec::new() }
+    }
+
     /// States what bounds somebody's loss.
     #[track_caller]
     pub(crate) fn bound(mut self, who: &'static str, bound: u64, by: &'static str) -> Self {

@@ -1,4 +1,0 @@
-//! Who can take what with which key.
-
-mod keys;
-mod world;
