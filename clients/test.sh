@@ -23,7 +23,13 @@ fi
 
 # What was installed from this very lock file is used as it is.
 if ! cmp -s package-lock.json node_modules/.installed 2>/dev/null; then
-    npm ci --no-audit --no-fund
+    if ! npm ci --no-audit --no-fund; then
+        if [ "${1:-}" = --if-here ] && ! npm ping >/dev/null 2>&1; then
+            echo "clients: no package registry here; the TypeScript client was not tested" >&2
+            exit 0
+        fi
+        exit 1
+    fi
     cp package-lock.json node_modules/.installed
 fi
 npm test

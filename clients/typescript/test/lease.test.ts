@@ -44,6 +44,9 @@ import {
   nextLease,
   pageAddress,
   pageSize,
+  readDevice,
+  readLease,
+  readPage,
   receiptBytes,
   registrationBytes,
   signedStatement,
@@ -311,6 +314,22 @@ test("refusals have a name and say what to do", async () => {
   const why = await network.send(poor, [close(at)]).catch((error: unknown) => error);
   assert.equal(marketRefusal(why), undefined);
   assert.ok(explain(why).length > 0);
+});
+
+test("an account that is something else is refused", async () => {
+  const device = await register(1);
+  const at = await open(USDC);
+  assert.equal((await readDevice(network.rpc, device)).unitsTotal, 1);
+  assert.equal((await readLease(network.rpc, at.lease)).renter, renter.key.address);
+  const wrong: [Promise<unknown>, RegExp][] = [
+    [readLease(network.rpc, device), /it is a Device/],
+    [readDevice(network.rpc, at.lease), /it is a Lease/],
+    [readPage(network.rpc, at.lease), /it is a Lease/],
+    [readLease(network.rpc, renter.usdc), /belongs to Tokenkeg/],
+    [readLease(network.rpc, NOBODY), /is no Lease/],
+  ];
+  for (const [reading, why] of wrong) await assert.rejects(reading, why);
+  await assert.rejects(readLease(network.rpc, (await generateKeyPairSigner()).address));
 });
 
 test("the README's example opens a lease", async () => {
