@@ -275,6 +275,24 @@ mod tests {
         record.fields.iter().map(|member| size(&member.shape)).sum()
     }
 
+    /// Accounts are as long as what is described, so every offset is the program's.
+    #[test]
+    fn accounts_are_described_whole() {
+        use ionet_market_interface::account::Line;
+        use ionet_market_interface::account::{Config, Device, Lease, PageHeader, RenterCounter};
+        let all = [
+            (Config::describe(), Config::LEN),
+            (RenterCounter::describe(), RenterCounter::LEN),
+            (Device::describe(), Device::LEN),
+            (Lease::describe(), Lease::LEN),
+            (PageHeader::describe(), PageHeader::LEN),
+            (Line::describe(), Line::LEN),
+        ];
+        for (described, len) in all {
+            assert_eq!(sum(&described), len, "{}", described.name);
+        }
+    }
+
     /// What is described is as long as what the builders make and the program reads.
     #[test]
     fn descriptions_fit_what_is_sent() {
