@@ -4,7 +4,8 @@ use crate::key::DeviceKey;
 use crate::metrics::Metrics;
 use crate::parts::Parts;
 use crate::receipts;
-use crate::store::{Kept, Number, RECEIPTS_SHOWN, Store, StoreError};
+use crate::receipts::Known;
+use crate::store::{Kept, Number, RECEIPTS_SHOWN, Store, StoreError, now_unix};
 use ionet_core::{Enrolment, Inventory};
 use ionet_wire::message::{Hello, SignedReceipt, Welcome};
 use std::sync::Arc;
@@ -57,11 +58,15 @@ impl Agent {
         let take = move |store: &Store| {
             for receipt in &receipts {
                 let lease = store.seen(receipt.cluster)?.and_then(|(_, lease)| lease);
-                let mut vouchers = store.vouchers(receipt.cluster)?;
+                let kept = store.vouchers(receipt.cluster)?;
+                let (vouchers, since) = kept.unzip();
+                let mut vouchers = vouchers.unwrap_or_default();
                 if vouchers.is_empty() {
                     vouchers.push(coordinator);
                 }
-                let outcome = match receipts::check(receipt, &chain, &vouchers, lease) {
+                let served_max = since.map(|since| receipts::served_max(since, now_unix()));
+                let known = Known { vouchers: &vouchers, lease, served_max };
+                let outcome = match receipts::check(receipt, &chain, &known) {
                     Ok(()) => match store.keep_receipt(receipt)? {
                         Kept::Newer => "kept",
                         Kept::Same => "same",

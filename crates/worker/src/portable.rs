@@ -139,7 +139,9 @@ mod tests {
         store.keep_receipt(&signed_receipt(lease(1), 61)).unwrap();
         drop(store);
         let after = Receipts::of_worker(at).unwrap();
-        assert_eq!(after.receipts, [signed_receipt(lease(1), 61), two]);
+        // An older one stays beside the newest.
+        let one = signed_receipt(lease(1), 60);
+        assert_eq!(after.receipts, [signed_receipt(lease(1), 61), two, one]);
 
         let file = at.join("receipts.json");
         let text = serde_json::to_vec(&after).unwrap();

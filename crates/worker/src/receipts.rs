@@ -16,27 +16,50 @@ pub(crate) enum ReceiptError {
     /// No part of that lease ever ran here.
     #[error("the receipt is for a lease that this device never served")]
     NotOurs,
+    /// It says more than can have passed: the program would refuse it.
+    #[error("the receipt is over more seconds than the cluster was served here")]
+    Beyond,
     /// The signature does not hold on this chain.
     #[error("the receipt's signature does not hold")]
     Signature,
 }
 
-/// Whether `receipt` would be accepted by the market program of `chain`. `vouchers` are the keys
-/// whose word counts for its lease, `lease` is what the store knows of the cluster.
+/// Seconds by which this machine's clock may be wrong, or was set since the part was wanted.
+const CLOCK_SLACK_S: u64 = 120;
+
+/// The most that a line can have served at `now` of a cluster that was wanted here at `since`.
+pub(crate) fn served_max(since: i64, now: i64) -> u64 {
+    u64::try_from(now.saturating_sub(since)).unwrap_or(0).saturating_add(CLOCK_SLACK_S)
+}
+
+/// What this device knows of a receipt's cluster.
+pub(crate) struct Known<'a> {
+    /// Keys whose word counts for its lease.
+    pub(crate) vouchers: &'a [Wallet],
+    /// Its lease.
+    pub(crate) lease: Option<Wallet>,
+    /// The most seconds that can have been served; none: not known.
+    pub(crate) served_max: Option<u64>,
+}
+
+/// Whether `receipt` would be accepted by the market program of `chain`, as far as can be told
+/// here.
 pub(crate) fn check(
     receipt: &SignedReceipt,
     chain: &ChainRef,
-    vouchers: &[Wallet],
-    lease: Option<Wallet>,
+    known: &Known<'_>,
 ) -> Result<(), ReceiptError> {
-    if !vouchers.contains(&receipt.signer) {
+    if !known.vouchers.contains(&receipt.signer) {
         return Err(ReceiptError::Signer);
     }
     if ClusterId::of_lease(&receipt.lease) != receipt.cluster {
         return Err(ReceiptError::Cluster);
     }
-    if lease != Some(receipt.lease) {
+    if known.lease != Some(receipt.lease) {
         return Err(ReceiptError::NotOurs);
+    }
+    if known.served_max.is_some_and(|most| receipt.served_s > most) {
+        return Err(ReceiptError::Beyond);
     }
     let statement = Receipt {
         lease: receipt.lease.0,
@@ -57,20 +80,39 @@ mod tests {
     #[test]
     fn each_lie_is_seen() {
         let good = signed_receipt(Wallet([7; 32]), 60);
-        let (chain, ours) = (chain(), Some(good.lease));
-        let signer = &[coordinator_wallet()][..];
-        assert_eq!(check(&good, &chain, signer, ours), Ok(()));
-        let more = SignedReceipt { served_s: 61, ..good };
-        assert_eq!(check(&more, &chain, signer, ours), Err(ReceiptError::Signature));
-        let page = SignedReceipt { page: 1, ..good };
-        assert_eq!(check(&page, &chain, signer, ours), Err(ReceiptError::Signature));
-        let mut elsewhere = chain;
+        let signer = [coordinator_wallet()];
+        let known = || Known { vouchers: &signer, lease: Some(good.lease), served_max: Some(60) };
+        let check_here = |r: &SignedReceipt| check(r, &chain(), &known());
+        assert_eq!(check_here(&good), Ok(()));
+        let less = SignedReceipt { served_s: 59, ..good.clone() };
+        assert_eq!(check_here(&less), Err(ReceiptError::Signature));
+        let page = SignedReceipt { page: 1, ..good.clone() };
+        assert_eq!(check_here(&page), Err(ReceiptError::Signature));
+        let mut elsewhere = chain();
         elsewhere.genesis.0[0] ^= 1;
-        assert_eq!(check(&good, &elsewhere, signer, ours), Err(ReceiptError::Signature));
-        assert_eq!(check(&good, &chain, &[Wallet([1; 32])], ours), Err(ReceiptError::Signer));
-        assert_eq!(check(&good, &chain, &[], ours), Err(ReceiptError::Signer));
-        assert_eq!(check(&good, &chain, signer, None), Err(ReceiptError::NotOurs));
-        let other = SignedReceipt { lease: Wallet([8; 32]), ..good };
-        assert_eq!(check(&other, &chain, signer, ours), Err(ReceiptError::Cluster));
+        assert_eq!(check(&good, &elsewhere, &known()), Err(ReceiptError::Signature));
+        for vouchers in [&[Wallet([1; 32])][..], &[]] {
+            let others = Known { vouchers, ..known() };
+            assert_eq!(check(&good, &chain(), &others), Err(ReceiptError::Signer));
+        }
+        let never = Known { lease: None, ..known() };
+        assert_eq!(check(&good, &chain(), &never), Err(ReceiptError::NotOurs));
+        let other = SignedReceipt { lease: Wallet([8; 32]), ..good.clone() };
+        assert_eq!(check_here(&other), Err(ReceiptError::Cluster));
+        let beyond = signed_receipt(good.lease, 61);
+        assert_eq!(check_here(&beyond), Err(ReceiptError::Beyond));
+        let unknown = Known { served_max: None, ..known() };
+        assert_eq!(check(&beyond, &chain(), &unknown), Ok(()));
+    }
+
+    #[test]
+    fn time_bounds_what_can_have_been_served() {
+        assert_eq!(served_max(1_000, 1_000), CLOCK_SLACK_S);
+        assert_eq!(served_max(1_000, 4_600), 3_600 + CLOCK_SLACK_S);
+        assert_eq!(served_max(1_000, 0), CLOCK_SLACK_S, "a clock that was set back");
+        assert_eq!(
+            served_max(i64::MIN, i64::MAX),
+            u64::try_from(i64::MAX).unwrap() + CLOCK_SLACK_S
+        );
     }
 }

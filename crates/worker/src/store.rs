@@ -10,6 +10,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 const STORE_FILE: &str = "worker.sqlite";
 const SCHEMA_VERSION: i64 = 1;
@@ -18,6 +19,9 @@ const SCHEMA_VERSION: i64 = 1;
 const CLUSTERS_KEPT: i64 = 4_096;
 /// Receipts that are kept: each is money until it is cashed.
 const RECEIPTS_KEPT: i64 = 65_536;
+/// Seconds for which the receipt beside the newest one of a line stays: as long as a supplier is
+/// asked to serve without any.
+const BEFORE_S: i64 = 600;
 /// Receipts that a hello shows: those of the lines that changed last, within one frame.
 pub(crate) const RECEIPTS_SHOWN: i64 = 256;
 
@@ -40,7 +44,13 @@ CREATE TABLE receipts (
 
 /// Added later: older software does without it, so the version stays.
 const SCHEMA_LATER: &str = "
-CREATE TABLE IF NOT EXISTS vouchers (cluster TEXT PRIMARY KEY, keys TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS lease_vouchers (
+    cluster TEXT PRIMARY KEY, keys TEXT NOT NULL, since INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS receipts_before (
+    lease TEXT NOT NULL, page INTEGER NOT NULL, line INTEGER NOT NULL, receipt TEXT NOT NULL,
+    kept_at INTEGER NOT NULL, PRIMARY KEY (lease, page, line)
+) STRICT;
 ";
 
 /// Why the store did not answer.
@@ -235,8 +245,8 @@ impl Store {
         Ok(Some((generation, lease)))
     }
 
-    /// Notes whose receipts count for a cluster's lease; none: the coordinator's alone. Clusters
-    /// that are no longer remembered take theirs with them.
+    /// Notes whose receipts count for a cluster's lease (none: the coordinator's alone), and when
+    /// it did so first. Clusters that are no longer remembered take theirs with them.
     pub(crate) fn set_vouchers(
         &self,
         cluster: ClusterId,
@@ -245,11 +255,12 @@ impl Store {
         let text = serde_json::to_string(keys).map_err(|e| self.row_error(e))?;
         self.with(|c| {
             c.execute(
-                "INSERT OR REPLACE INTO vouchers VALUES (?1, ?2)",
-                params![cluster.to_string(), text],
+                "INSERT INTO lease_vouchers VALUES (?1, ?2, ?3)
+                 ON CONFLICT (cluster) DO UPDATE SET keys = excluded.keys",
+                params![cluster.to_string(), text, now_unix()],
             )?;
             c.execute(
-                "DELETE FROM vouchers WHERE cluster <> ?1
+                "DELETE FROM lease_vouchers WHERE cluster <> ?1
                  AND cluster NOT IN (SELECT cluster FROM clusters)",
                 [cluster.to_string()],
             )
@@ -257,18 +268,24 @@ impl Store {
         .map(|_| ())
     }
 
-    /// Whose receipts count for a cluster's lease, as the coordinator said; empty: it did not.
-    pub(crate) fn vouchers(&self, cluster: ClusterId) -> Result<Vec<Wallet>, StoreError> {
-        let text: Option<String> = self.with(|c| {
+    /// Whose receipts count for a cluster's lease, as the coordinator said, and since when parts
+    /// of it were wanted here, in unix seconds; none: an older version took it.
+    pub(crate) fn vouchers(
+        &self,
+        cluster: ClusterId,
+    ) -> Result<Option<(Vec<Wallet>, i64)>, StoreError> {
+        let row: Option<(String, i64)> = self.with(|c| {
             c.query_row(
-                "SELECT keys FROM vouchers WHERE cluster = ?1",
+                "SELECT keys, since FROM lease_vouchers WHERE cluster = ?1",
                 [cluster.to_string()],
-                |r| r.get(0),
+                |r| Ok((r.get(0)?, r.get(1)?)),
             )
             .optional()
         })?;
-        let read = |text: String| serde_json::from_str(&text).map_err(|e| self.row_error(e));
-        text.map_or(Ok(Vec::new()), read)
+        let read = |(text, since): (String, i64)| {
+            Ok((serde_json::from_str(&text).map_err(|e| self.row_error(e))?, since))
+        };
+        row.map(read).transpose()
     }
 
     /// Notes that generations of `id.cluster` below `id.generation` are over.
@@ -351,7 +368,13 @@ impl Store {
     }
 
     /// Keeps a receipt, if it is newer than what is kept of its line. Its signature was checked.
+    /// Beside the newest one an older stays, so that a receipt which the chain then refuses costs
+    /// no more than [`BEFORE_S`] twice.
     pub(crate) fn keep_receipt(&self, receipt: &SignedReceipt) -> Result<Kept, StoreError> {
+        self.keep_receipt_at(receipt, now_unix())
+    }
+
+    fn keep_receipt_at(&self, receipt: &SignedReceipt, now: i64) -> Result<Kept, StoreError> {
         let text = serde_json::to_string(receipt).map_err(|e| self.row_error(e))?;
         let (generation, served) = (clamp(receipt.generation), clamp(receipt.served_s));
         let lease = receipt.lease.to_string();
@@ -370,16 +393,31 @@ impl Store {
                 Some(old) if old > (generation, served) => return Ok(Kept::Older),
                 _ => (),
             }
+            t.execute(
+                "INSERT INTO receipts_before SELECT lease, page, line, receipt, ?4 FROM receipts
+                 WHERE lease = ?1 AND page = ?2 AND line = ?3
+                 ON CONFLICT (lease, page, line) DO UPDATE
+                 SET receipt = excluded.receipt, kept_at = excluded.kept_at
+                 WHERE excluded.kept_at >= receipts_before.kept_at + ?5",
+                params![lease, receipt.page, receipt.line, now, BEFORE_S],
+            )?;
             let touched = next_touch(&t)?;
             t.execute(
                 "INSERT OR REPLACE INTO receipts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![lease, receipt.page, receipt.line, generation, served, text, touched],
             )?;
-            t.execute(
+            let pruned = t.execute(
                 "DELETE FROM receipts WHERE touched <= (SELECT touched FROM receipts
                  ORDER BY touched DESC LIMIT 1 OFFSET ?1)",
                 [RECEIPTS_KEPT],
             )?;
+            if pruned > 0 {
+                t.execute(
+                    "DELETE FROM receipts_before WHERE (lease, page, line)
+                     NOT IN (SELECT lease, page, line FROM receipts)",
+                    [],
+                )?;
+            }
             t.commit()?;
             Ok(Kept::Newer)
         })
@@ -405,7 +443,8 @@ pub(crate) fn exists(state_dir: &Path) -> std::io::Result<bool> {
     state_dir.join(STORE_FILE).try_exists()
 }
 
-/// Every receipt in `state_dir`, those that changed last first, and how many rows could not be
+/// Every receipt in `state_dir`, those that changed last first, then the older ones that are kept
+/// beside them, and how many rows could not be
 /// read. Takes no lock of the worker's and writes nothing to its tables: it may run meanwhile.
 pub(crate) fn read_receipts(state_dir: &Path) -> Result<(Vec<SignedReceipt>, usize), StoreError> {
     let path = state_dir.join(STORE_FILE);
@@ -419,10 +458,16 @@ pub(crate) fn read_receipts(state_dir: &Path) -> Result<(Vec<SignedReceipt>, usi
     if version != SCHEMA_VERSION {
         return Err(StoreError::Version { path, found: version });
     }
-    let rows: Vec<String> = connection
-        .prepare("SELECT receipt FROM receipts ORDER BY touched DESC LIMIT ?1")
-        .and_then(|mut query| query.query_map([RECEIPTS_KEPT], |r| r.get(0))?.collect())
-        .map_err(sqlite)?;
+    let read = |query: &str| -> rusqlite::Result<Vec<String>> {
+        connection.prepare(query)?.query_map([RECEIPTS_KEPT], |r| r.get(0))?.collect()
+    };
+    let newest = "SELECT receipt FROM receipts ORDER BY touched DESC LIMIT ?1";
+    let before = "SELECT receipt FROM receipts_before ORDER BY kept_at DESC LIMIT ?1";
+    let mut rows = read(newest).map_err(sqlite)?;
+    // An older worker's store has no such table.
+    if connection.table_exists(None, "receipts_before").map_err(sqlite)? {
+        rows.extend(read(before).map_err(sqlite)?);
+    }
     let count = rows.len();
     let read: Vec<_> = rows.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
     let unreadable = count - read.len();
@@ -438,6 +483,12 @@ pub(crate) enum Kept {
     Same,
     /// A newer one is there: counts only grow.
     Older,
+}
+
+/// Unix seconds by this machine's clock.
+pub(crate) fn now_unix() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// SQLite's integers have a sign; numbers of ours never come near the end of it.
@@ -549,6 +600,25 @@ mod tests {
             assert_eq!(outcome, kept, "{generation} {served_s}");
         }
         assert_eq!(store.receipts(RECEIPTS_SHOWN).unwrap(), [receipt(2, 1)]);
+    }
+
+    #[test]
+    fn beside_the_newest_receipt_one_of_ten_minutes_before_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        for now in (0..=3_000).step_by(10) {
+            let served_s = now as u64;
+            assert_eq!(store.keep_receipt_at(&receipt(1, served_s), now).unwrap(), Kept::Newer);
+            let (read, unreadable) = read_receipts(folder.path()).unwrap();
+            assert_eq!(unreadable, 0);
+            assert_eq!(read[0], receipt(1, served_s));
+            // What the chain may have refused since is at most two such times.
+            let before = read.get(1).map_or(0, |r| r.served_s);
+            assert!(served_s - before <= 2 * BEFORE_S as u64, "{before} beside {served_s}");
+        }
+        let (read, _) = read_receipts(folder.path()).unwrap();
+        assert_eq!(read.len(), 2, "one beside each line's newest");
+        assert_eq!(store.receipts(RECEIPTS_SHOWN).unwrap(), [receipt(1, 3_000)]);
     }
 
     #[test]
