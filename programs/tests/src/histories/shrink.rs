@@ -3,7 +3,7 @@
 use super::{Failure, Histories, Plan, Tally};
 
 /// Runs that making a history small may take.
-const RUNS: usize = 600;
+const RUNS: usize = 250;
 
 /// A history with steps left out that still fails.
 #[derive(Clone, Debug)]

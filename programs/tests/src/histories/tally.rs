@@ -60,11 +60,6 @@ impl Tally {
         let taken = |name: &str| self.kinds.get(name).is_some_and(|kind| kind.1 > 0);
         Tag::ALL.iter().map(|tag| tag.name()).filter(|name| !taken(name)).collect()
     }
-
-    /// The program's errors that were seen.
-    pub fn errors_seen(&self) -> usize {
-        self.refusals.len()
-    }
 }
 
 fn share(taken: u64, tried: u64) -> f64 {
