@@ -2,6 +2,7 @@
 
 mod bad;
 mod exits;
+mod node;
 mod odd;
 mod relay;
 mod vouch;

@@ -1,6 +1,7 @@
 //! A chain of its own (the binary's `ionet chain start`), people on it, and no coordinator: the
 //! address that commands are told is a port where nobody listens.
 
+use crate::node;
 use ionet_core::{ChainRef, ClusterId, GenesisHash, ProgramId, SignatureBytes, Wallet};
 use ionet_ledger::interface::account::{Lease, SessionRights, Vouch};
 use ionet_ledger::interface::instruction::Offer;
@@ -13,8 +14,7 @@ use ionet_ledger::{
 use ionet_wire::message::SignedReceipt;
 use serde_json::Value;
 use std::future::Future;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -86,36 +86,13 @@ fn memory_key() -> KeypairFile {
     KeypairFile::in_memory(Keypair::new())
 }
 
-fn start_node(home: &Path, authority: &Address) -> (Child, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ionet"));
-    let data = home.join("chain");
-    let listen = ["--listen", "127.0.0.1:0", "--listen-ws", "127.0.0.1:0"];
-    command.args(["chain", "start", "--data-dir"]).arg(data).args(listen);
-    command.args(["--upgrade-authority", &authority.to_string()]);
-    command.env("IONET_HOME", home).env_remove("IONET_LOG");
-    let mut node = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::new(node.stderr.take().unwrap());
-    let mut line = String::new();
-    let rpc = loop {
-        line.clear();
-        assert!(log.read_line(&mut line).unwrap() > 0, "the chain's node ended");
-        let told: Value = serde_json::from_str(&line).unwrap_or_default();
-        if let Some(rpc) = told["rpc"].as_str() {
-            break rpc.to_owned();
-        }
-    };
-    // Nobody reads on: the node must not stop at a full pipe.
-    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    (node, format!("http://{rpc}"))
-}
-
 impl World {
     /// With so many seconds of claim window and grace.
     pub(crate) fn new(claim_window_s: u32, grace_s: u32) -> Self {
         let home = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let admin = memory_key();
-        let (node, url) = start_node(home.path(), &admin.address());
+        let (node, url) = node::start(home.path(), &admin.address());
         let keys = NetworkKeys {
             admin,
             coordinator: memory_key(),
