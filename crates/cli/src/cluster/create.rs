@@ -201,6 +201,10 @@ pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<()> {
     let id = buyer.open(&intent).await?;
     if fund::needs_session(&intent.quote.spec, &intent.funding) {
         vouch::start(context, id).await?;
+        context.out.say(format!(
+            "a process on this machine looks after the lease: keep it on (`ionet cluster vouch \
+             {id} --stop` ends it)"
+        ));
     }
     if args.no_wait {
         let cluster: Cluster = buyer.rest.get(&format!("/v1/clusters/{id}")).await?;

@@ -186,7 +186,8 @@ impl<'a> Watch<'a> {
         let seen = self.counts.seen();
         let text = serde_json::to_vec(&seen).expect("plain data");
         write_atomic(&counts_file(&self.folder), &text, 0o600)?;
-        let news: Vec<Seen> = seen.into_iter().filter(|s| self.is_news(s)).collect();
+        // A coordinator that started anew may have lost what it took: the last word is about all.
+        let news: Vec<Seen> = seen.into_iter().filter(|s| last || self.is_news(s)).collect();
         if news.is_empty() {
             return Ok(());
         }
