@@ -14,12 +14,12 @@ attesting below 1,500 a line, withdrawing below 12,000.
 Met: opening, also where its address is found late; binding, also a page's first line; attesting,
 for calls of three lines or more; a supplier's own withdrawal of one line, from a full page too.
 
-Missed: attesting one or two lines, since a call has a fixed cost (who signs, the lease, the page, the
-clock, the event) that other lines share; withdrawing for more than five lines in one call, since
-each line is a transfer of its own. Nobody has to call it so: a call for one line stays below 12,000
-however large the cluster is. No call of those above, as large as it can be, needs more than the
-200,000 that a transaction gets unasked; the dearest are those that move the clock once a line, with
-products beyond 64 bits.
+Missed: attesting one or two lines, since a call has a fixed cost (who signs, the lease, the page,
+the clock, the event) that other lines share; withdrawing for more than five lines in one call,
+since each line is a transfer of its own. Nobody has to call it so: a call for one line stays below
+12,000 however large the cluster is. No call of those above, as large as it can be, needs more than
+the 200,000 that an instruction gets unasked; the dearest are those that move the clock once a line,
+with products beyond 64 bits.
 
 The token transfer is that of p-token, the leaner program which the main network's features put at
 SPL Token's address: do not read ratios to it as ratios to the older program.";
