@@ -168,7 +168,10 @@ fn the_loaders_records_are_read_exactly() {
     theirs[13..45].copy_from_slice(&thief.at());
     let theirs = edit::made(&mut market, theirs, &UPGRADEABLE_LOADER);
     let stolen = good.clone().swap(1, thief.at()).swap(4, theirs);
-    market.refused(stolen, &[&thief.key], MarketError::WrongAddress);
+    market.refused(stolen.clone(), &[&thief.key], MarketError::WrongAddress);
+    let program = [&[2, 0, 0, 0], &theirs[..]].concat();
+    let program = edit::made(&mut market, program, &UPGRADEABLE_LOADER);
+    market.refused(stolen.swap(3, program), &[&thief.key], MarketError::WrongAddress);
     let bump = good.clone().data(|bytes| bytes[1] = bytes[1].wrapping_sub(1));
     market.refused(bump, &[&authority], MarketError::WrongAddress);
     market.ok(good, &[&authority]);

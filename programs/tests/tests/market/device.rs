@@ -146,6 +146,9 @@ fn offers_must_make_sense() {
     ] {
         let ix = market.update_ix(&supplier, &at, offer);
         market.refused(ix, &[&supplier.key], MarketError::BadArgument);
+        let device = market.new_key();
+        let ix = market.register_ix(&supplier, &key(&device), offer, 0, true);
+        market.refused(ix, &[&supplier.key, &device], MarketError::BadArgument);
     }
     let ix = market.update_ix(&supplier, &at, Offer { asks: [Rate(u64::MAX); 2], ..good });
     market.ok(ix, &[&supplier.key]);
@@ -274,4 +277,31 @@ fn a_line_keeps_the_payout_owner_of_its_binding() {
     market.bind(&running.lease, 0, &[(device, 1, USDC)]);
     let owners = market.lines(&running.lease.page(0)).into_iter().map(|line| line.payout_owner);
     assert!(owners.eq([supplier.at(), supplier.at(), new.at()]));
+}
+
+#[test]
+fn a_payout_change_is_neither_hurried_nor_put_off() {
+    let mut market = Market::new();
+    let (supplier, new) = (market.wallet(0), market.wallet(0));
+    let at = market.register(&supplier, 4, USDC);
+    let mut offer = market.offer(&supplier, 4, USDC);
+    let back = market.update_ix(&supplier, &at, offer);
+    offer.payout_owner = new.at();
+    let change = market.update_ix(&supplier, &at, offer);
+    let paid_to = |market: &Market| market.device(&at.record).payout_at(Timestamp(market.now()));
+    market.ok(change.clone(), &[&supplier.key]);
+    market.ok(back.clone(), &[&supplier.key]);
+    assert_eq!(market.device(&at.record).payout_next_at, Timestamp(0), "called off");
+    market.ok(change.clone(), &[&supplier.key]);
+    market.pass(3_599);
+    market.ok(change, &[&supplier.key]);
+    market.pass(1);
+    assert_eq!(paid_to(&market), new.at(), "asking again does not prolong the wait");
+    // The way back is a change like any other.
+    market.ok(back, &[&supplier.key]);
+    assert_eq!(paid_to(&market), new.at());
+    market.pass(3_599);
+    assert_eq!(paid_to(&market), new.at());
+    market.pass(1);
+    assert_eq!(paid_to(&market), supplier.at());
 }

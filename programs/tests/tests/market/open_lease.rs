@@ -93,6 +93,7 @@ fn each_wrong_account_is_refused() {
         (good.clone().swap(6, foreign), MarketError::WrongMint),
         (good.clone().swap(6, io), MarketError::WrongMint),
         (good.clone().swap(7, foreign_tokens), MarketError::WrongMint),
+        (good.clone().swap(6, foreign).swap(7, foreign_tokens), MarketError::WrongMint),
         (good.clone().swap(7, renter.tokens[1]), MarketError::WrongMint),
         (good.clone().swap(7, frozen), MarketError::BadTokenAccount),
         (good.clone().swap(7, renter.at()), MarketError::BadTokenAccount),
