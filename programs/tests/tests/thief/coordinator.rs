@@ -4,7 +4,7 @@ use crate::day::{
     AGREED_RATE, Coordinator, DAY_S, Day, FEE_BPS, LOOK_S, MINT, Plan, RATE_PER_SLOT_MAX,
     RATE_TOTAL_MAX, SLOTS_MAX, TICK_S,
 };
-use crate::honest::{DRAW_S, PATIENCE_S};
+use crate::honest::{DRAW_S, PATIENCE_S, SPARE_S_MAX};
 use crate::outcome::{Row, at_most, fee};
 use ionet_program_tests::interface::account::{CloseReason, LeaseState, LineState, Vouch};
 use ionet_program_tests::interface::{MarketError, build};
@@ -139,11 +139,11 @@ fn falls_silent(vouch: Vouch, when: &'static str) -> Row {
         .tight(99)
 }
 
-/// It hands out receipts that say a little more than the time, which a worker cannot tell from
-/// clocks that differ, and ends the lines before they come true: the program takes none of them,
-/// and they took the place of honest ones.
+/// It hands out receipts a second ahead of the time, which a worker cannot tell from clocks that
+/// differ, and ends the lines before the newest comes true: the program does not take that one,
+/// and the one that the worker put aside is older.
 fn overstates() -> Row {
-    const AHEAD_S: u64 = 100;
+    const AHEAD_S: u64 = 1;
     let plan = Plan { coordinator: Coordinator::Gone, ..plan(Vouch::Coordinator, false) };
     let outcome = Day::running(plan).run(|day| {
         let now = day.market.now();
@@ -155,12 +155,12 @@ fn overstates() -> Row {
             end_honest(day);
         }
     });
-    let each = at_most(AGREED_RATE, DRAW_S);
-    let does = "hands out receipts that run ahead of the time, then ends the lines";
+    let each = at_most(AGREED_RATE, SPARE_S_MAX);
+    let does = "hands out receipts a second ahead of the time, then ends the lines";
     Row::new(KEY, does, "`vouch: coordinator`", &outcome)
-        .bound("suppliers", 2 * each, "what a supplier earns before it cashes a receipt")
+        .bound("suppliers", 2 * each, "a worker's second receipt is 20 minutes old at most")
         .bound("fee owner", 2 * fee(each, FEE_BPS), "the fee on it")
-        .tight(98)
+        .tight(94)
 }
 
 /// It signs as a leader of the last epoch there is, and so shuts the honest coordinator out.

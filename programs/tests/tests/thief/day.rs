@@ -92,6 +92,8 @@ pub(crate) struct Stint {
     /// What its newest receipt says.
     pub(crate) receipt_s: u64,
     pub(crate) receipt_at: i64,
+    /// What older receipts say that the worker kept, the oldest first.
+    pub(crate) spare: [u64; 2],
     /// Its supplier has a receipt that the program did not take, and serves no more.
     pub(crate) cheated: bool,
 }
@@ -258,6 +260,7 @@ impl Day {
             served_s: 0,
             receipt_s: 0,
             receipt_at: now,
+            spare: [0; 2],
             cheated: false,
         });
         true
