@@ -171,10 +171,11 @@ impl Stage {
         self.chain.put(at, Account { lamports, record: Record::Token(token) });
     }
 
-    /// A copy of the chain to live on.
-    pub(super) fn world(&self) -> World {
+    /// A copy of the chain to live on, from this second on.
+    pub(super) fn world(&self, begins_at: i64) -> World {
         let mut world = World::new(self.svm.clone(), self.chain.clone(), Rc::clone(&self.cast));
-        world.set_time(START);
+        world.chain.latest = begins_at;
+        world.set_time(begins_at);
         world
     }
 }

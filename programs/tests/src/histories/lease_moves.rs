@@ -54,6 +54,7 @@ impl Driver<'_> {
         let odd = self.chance(8);
         let coordinator = if odd { self.anyone() } else { self.person(COORDINATORS).at };
         let deposits = [11, 1_000, 50_001, 1_000_000, 20_000_000, 50_000_000, 900_000_000];
+        let term = self.one(&[-1, 300, 5_000, 90_000, 400_000, 34_560_000]);
         OpenLease {
             counter_bump: bumps[0],
             lease_bump: bumps[1],
@@ -66,7 +67,7 @@ impl Driver<'_> {
             deposit: BaseUnits(if huge { 1 << 50 } else { self.one(&deposits) }),
             rate_per_slot_max: Rate(slot),
             rate_total_max: Rate(total),
-            expires_at: Timestamp(now + self.one(&[-1, 300, 5_000, 90_000, 400_000, 34_560_000])),
+            expires_at: Timestamp(now.saturating_add(term)),
             session,
             coordinator,
             policy_hash: [9; 32],

@@ -47,12 +47,13 @@ impl Driver<'_> {
             let rare = driver.chance(3);
             Rate(if rare { driver.one(&asks) } else { driver.one(&asks[1..7]) })
         };
+        let life = self.one(&[0, 3_600, 86_400, 9_000_000, 9_000_000]);
         let named = if self.chance(2) { 5 } else { 2 };
         Offer {
             units_total: if self.chance(2) { 0 } else { self.rng.random_range(1..24) },
             asks: [ask(self), ask(self)],
             payout_owner,
-            expires_at: Timestamp(now + self.one(&[0, 3_600, 86_400, 9_000_000, 9_000_000])),
+            expires_at: Timestamp(now.saturating_add(life)),
             accepts_any: self.chance(70),
             coordinators_len: self.rng.random_range(0..=named),
             coordinators,

@@ -57,7 +57,7 @@ struct Play {
 impl Play {
     fn new(stage: &Stage, seed: u64, schedule: u64) -> Self {
         Self {
-            world: stage.world(),
+            world: stage.world(crate::START),
             facts: generator(seed, u64::MAX),
             schedule: generator(seed, u64::MAX - 1 - schedule),
             lease: [0; 32],
