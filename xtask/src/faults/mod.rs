@@ -25,7 +25,7 @@ struct Faults {
     /// A test that fails when the program does nothing any more: a fault that it catches has
     /// broken more than one check.
     smoke: String,
-    /// Parts of names of tests that take long: they run last.
+    /// Binaries, and parts of names of tests, that take long: they run last.
     long: Vec<String>,
     trap: Vec<Trap>,
     fault: Vec<Fault>,

@@ -215,6 +215,20 @@ fn it_stops_when_the_lease_expires() {
     shows(&mut market, &running, 7_200);
 }
 
+#[test]
+fn nothing_starts_when_the_time_is_over() {
+    let mut market = Market::new();
+    let end = market.now() + 7_200;
+    let running = market.running(|terms| terms.expires_at = end);
+    let key = market.coordinator_key();
+    market.bind(&running.lease, 0, &[(&running.device, 1, USDC)]);
+    let start = market.start_ix(&market.coordinator, &running.lease, 0, &[1]);
+    market.set_time(end);
+    market.refused(start.clone(), &[&key], MarketError::LeaseExpired);
+    market.set_time(end - 1);
+    market.ok(start, &[&key]);
+}
+
 /// Deposits as small as the network takes them.
 trait TermsOf {
     fn terms_of(&self, deposit: u64) -> Terms;

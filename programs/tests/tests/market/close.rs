@@ -15,6 +15,7 @@ fn it_ends_everything_at_once_and_refunds_what_no_line_can_claim() {
     assert_eq!((record.state, record.close_reason), (LeaseState::Closed, CloseReason::Renter));
     // An hour at 1.02 dollars, and one base unit for the rounding of the fee.
     assert_eq!(record.committed, BaseUnits(1_020_001));
+    assert_eq!(record.gross_rate.0, 0, "nothing runs any more");
     assert_eq!(market.balance(&renter.tokens[0]), 1_000 * USDC - 1_020_001);
     market.pass(500);
     market.attest(&lease, 0, &[(0, 3_600)]);

@@ -124,6 +124,7 @@ fn the_first_settings_are_within_limits_too() {
         Settings { fee_bps: Bps(FEE_BPS_MAX + 1), ..good },
         Settings { admin: [0; 32], ..good },
         Settings { grace_s: 0, ..good },
+        Settings { mints: [good.mints[0]; 2], ..good },
     ] {
         let ix = market.init_config_ix(&settings);
         market.refused(ix, &[&authority], MarketError::BadSetting);
