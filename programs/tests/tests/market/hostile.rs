@@ -5,13 +5,16 @@ use ionet_program_tests::interface::MarketError;
 use ionet_program_tests::interface::account::CloseReason;
 use ionet_program_tests::{Key, Market, Tamper, USDC};
 
+/// What is done to a record's bytes.
+type Damage = fn(&mut Vec<u8>);
+
 #[test]
 fn a_damaged_record_is_refused() {
     let mut market = Market::new();
     let running = market.running(|_| {});
     let (lease, page, key) = (running.lease.lease, running.lease.page(0), market.coordinator_key());
     let good = market.attest_ix(&market.coordinator, &running.lease, 0, &[(0, 0)]);
-    let damages: [(Key, fn(&mut Vec<u8>)); 12] = [
+    let damages: [(Key, Damage); 12] = [
         (lease, |data| data[0] = 0),
         (lease, |data| data[1] = 2),
         (lease, |data| data.push(0)),
