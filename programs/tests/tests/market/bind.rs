@@ -262,3 +262,15 @@ fn the_ceiling_in_total_counts_the_fee() {
     market.refused(dear, &[&key], MarketError::RateAboveTotalCeiling);
     market.ok(fits, &[&key]);
 }
+
+/// 2^63 an hour for each of two units is 2^64 for both: not nothing.
+#[test]
+fn an_ask_for_all_units_does_not_wrap() {
+    let mut market = Market::new();
+    let (supplier, renter) = (market.wallet(0), market.wallet(100 * USDC));
+    let device = market.register(&supplier, 2, 1 << 63);
+    let lease = market.open(&renter, 0, &market.terms());
+    let key = market.coordinator_key();
+    let ix = market.bind_ix(&market.coordinator, &lease, 0, &[(&device, 2, USDC)]);
+    market.refused(ix, &[&key], MarketError::Overflow);
+}

@@ -229,6 +229,23 @@ fn nothing_starts_when_the_time_is_over() {
     market.ok(start, &[&key]);
 }
 
+#[test]
+fn after_its_end_it_stands_however_often_it_is_moved() {
+    let mut market = Market::new();
+    let end = market.now() + 3_600;
+    let running = market.running(|terms| terms.expires_at = end);
+    market.bind(&running.lease, 0, &[(&running.device, 1, USDC)]);
+    market.start(&running.lease, 0, &[1]);
+    for line in [0, 1] {
+        market.set_time(end + 100 * (1 + i64::from(line)));
+        let ix = market.end_ix(&running.renter, &running.lease, 0, &[(line, &running.device)]);
+        market.ok(ix, &[&running.renter.key]);
+    }
+    shows(&mut market, &running, 3_600);
+    market.close(&running.renter, &running.lease);
+    books(&market).check(market.now());
+}
+
 /// Deposits as small as the network takes them.
 trait TermsOf {
     fn terms_of(&self, deposit: u64) -> Terms;

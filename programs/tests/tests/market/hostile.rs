@@ -38,6 +38,25 @@ fn a_damaged_record_is_refused() {
     market.ok(good, &[&key]);
 }
 
+/// Of records that are only read, too.
+#[test]
+fn damaged_settings_are_refused() {
+    let mut market = Market::new();
+    let running = market.running(|_| {});
+    let offer = market.offer(&running.supplier, 4, USDC);
+    let good = market.update_ix(&running.supplier, &running.device, offer);
+    let config = good.accounts[2].address;
+    let damages: [Damage; 4] =
+        [|data| data[0] = 3, |data| data[1] = 0, |data| data.push(0), |data| data.truncate(383)];
+    let before = market.account(&config).unwrap().data;
+    for damage in damages {
+        edit::bytes(&mut market, &config, damage);
+        market.refused(good.clone(), &[&running.supplier.key], MarketError::WrongKind);
+        edit::bytes(&mut market, &config, |data| data.clone_from(&before));
+    }
+    market.ok(good, &[&running.supplier.key]);
+}
+
 #[test]
 fn choices_that_do_not_exist_are_refused() {
     let mut market = Market::new();

@@ -34,6 +34,7 @@ fn only_bound_lines_of_this_lease_start_and_only_by_its_coordinator() {
         (market.start_ix(coordinator, &lease, 0, &[2]), MarketError::NoSuchLine),
         (market.start_ix(coordinator, &lease, 0, &[255]), MarketError::NoSuchLine),
         (market.start_ix(coordinator, &lease, 0, &[]), MarketError::BadInstruction),
+        (market.start_ix(coordinator, &lease, 0, &[9; 25]), MarketError::BadInstruction),
         (good.clone().swap(1, second.lease), MarketError::WrongPage),
         (good.clone().swap(2, second.lease), MarketError::WrongKind),
         (good.clone().readonly(1), MarketError::NotWritable),
