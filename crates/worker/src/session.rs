@@ -218,7 +218,8 @@ impl<'a> Session<'a> {
 
     fn interval(&self) -> Duration {
         let serving = self.agent.parts.is_serving();
-        let ms = if serving { self.welcome.hired_interval_ms } else { self.welcome.idle_interval_ms };
+        let ms =
+            if serving { self.welcome.hired_interval_ms } else { self.welcome.idle_interval_ms };
         Duration::from_millis(ms).clamp(INTERVAL_MIN, INTERVAL_MAX)
     }
 

@@ -443,7 +443,8 @@ fn farewell(
     };
     format!(
         "{} after {} s\n\n  chain        {} (WebSocket {})\n  coordinator  {}\n  workers      {} \
-         devices, each with {}.{:03} CPU threads and {} of memory{shared}\n  wallet       {wallet}\n\n\
+         devices, each with {}.{:03} CPU threads and {} of memory{shared}\n  wallet       \
+         {wallet}\n\n\
          This chain is one operator's: yours. Its money is worth nothing elsewhere.\n\ntype \
          next:\n  {ionet} cluster create --devices {n} --chip cpu --region any --ttl 1h\n  {ionet} \
          wallet show\n  {ionet} local status\n",

@@ -1,0 +1,185 @@
+//! A device's side of proving: does rounds, commits to them, opens what is asked for.
+//!
+//! [`Prover`] is the same for every chip; a [`Kernel`] multiplies. [`Cpu`] is the one that every
+//! machine has, and the reference that others must equal bit by bit.
+//!
+//! Of each round only the upper part of its tree is kept. What is opened is computed again: a
+//! leaf costs one row of A, so a few dozen of them are nothing beside a round.
+
+mod cpu;
+
+pub use cpu::Cpu;
+
+use ionet_core::DeviceId;
+use ionet_trust::{
+    Beacon, Chain, Commitment, Hash, Opened, Opening, Place, Proof, Seed, Shape, Tree, Trunk, leaf,
+    shared_seed,
+};
+
+/// Multiplies exactly.
+pub trait Kernel {
+    /// Why it could not.
+    type Error;
+
+    /// Takes B, row by row: it stays the same for an hour.
+    fn load(&mut self, shape: Shape, b: &[i8]) -> Result<(), Self::Error>;
+
+    /// The product of `rows` of A, any number of them, with the B that was loaded.
+    fn product(&mut self, rows: &[i8], into: &mut [i32]) -> Result<(), Self::Error>;
+}
+
+/// Height of the trees' lower part that is not kept: 32 leaves each, so a round of 2^17 leaves
+/// keeps 256 KiB.
+const CUT: usize = 5;
+
+/// One device in one hour.
+pub struct Prover<K: Kernel> {
+    kernel: K,
+    chain: Chain,
+    trunks: Vec<Trunk>,
+    product: Vec<i32>,
+}
+
+impl<K: Kernel> Prover<K> {
+    /// Starts an hour: the beacon has come.
+    pub fn start(
+        mut kernel: K,
+        shape: Shape,
+        beacon: Beacon,
+        device: DeviceId,
+    ) -> Result<Self, K::Error> {
+        kernel.load(shape, &shared_seed(&beacon, shape).matrix(shape))?;
+        let product = vec![0; shape.side() * shape.side()];
+        Ok(Self { kernel, chain: Chain::new(shape, beacon, device), trunks: Vec::new(), product })
+    }
+
+    /// Does the next round; false when a proof holds no more of them.
+    pub fn round(&mut self) -> Result<bool, K::Error> {
+        let (shape, round) = (self.chain.shape(), self.chain.rounds());
+        let Some(seed) = self.chain.seed(round) else { return Ok(false) };
+        if round == ionet_trust::ROUNDS_MAX {
+            return Ok(false);
+        }
+        self.kernel.product(&seed.matrix(shape), &mut self.product)?;
+        let tree = Tree::new(hashes(shape, round, 0, &self.product));
+        self.chain.push(tree.root());
+        self.trunks.push(tree.trunk(CUT));
+        Ok(true)
+    }
+
+    /// Rounds so far.
+    pub fn rounds(&self) -> u32 {
+        self.chain.rounds()
+    }
+
+    /// What to send before the deadline.
+    pub fn commitment(&self) -> Commitment {
+        self.chain.commitment()
+    }
+
+    /// What to send after it.
+    pub fn open(&mut self, asked: &[Opening]) -> Result<Proof, K::Error> {
+        let mut opened = Vec::with_capacity(asked.len());
+        for opening in asked {
+            opened.push(self.leaf(*opening)?);
+        }
+        Ok(Proof { roots: self.chain.roots().to_vec(), opened })
+    }
+
+    /// A leaf with its path: the leaves beside it in its low tree are computed again.
+    fn leaf(&mut self, opening: Opening) -> Result<Opened, K::Error> {
+        let (shape, round) = (self.chain.shape(), opening.round);
+        // The caller asks for rounds that were done.
+        let trunk = &self.trunks[round as usize];
+        let index = opening.place.index(shape);
+        let leaves = 1 << trunk.height();
+        let first = index - index % leaves;
+        let seed = self.chain.seed(round).unwrap_or(Seed([0; 32]));
+        let (top, end) = (first / shape.segments(), (first + leaves).div_ceil(shape.segments()));
+        let side = shape.side();
+        let mut rows = vec![0; (end - top) * side];
+        for (n, row) in rows.chunks_mut(side).enumerate() {
+            seed.row(shape, top + n, row);
+        }
+        let mut product = vec![0; rows.len()];
+        self.kernel.product(&rows, &mut product)?;
+        let skip = first - top * shape.segments();
+        let entries = &product[skip * shape.width()..][..leaves * shape.width()];
+        let low = Tree::new(hashes(shape, round, first, entries));
+        let mut path = low.path(index - first);
+        path.extend(trunk.path(index));
+        let values = entries[(index - first) * shape.width()..][..shape.width()].to_vec();
+        Ok(Opened { values, path })
+    }
+}
+
+/// The hashes of consecutive leaves, the first of which is number `first`.
+fn hashes(shape: Shape, round: u32, first: usize, entries: &[i32]) -> Vec<Hash> {
+    let leaves = entries.chunks_exact(shape.width()).enumerate();
+    leaves.map(|(n, values)| leaf(round, Place::of_index(shape, first + n), values)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ionet_trust::{Challenge, Entries, Hour, Secret};
+
+    fn hour(shape: Shape, start: Beacon) -> Hour {
+        let secret = Secret([4; 32]);
+        let late = Beacon([5; 32]);
+        let challenge = Challenge::new(&start, &late, &secret, &secret.precommitment()).unwrap();
+        Hour::new(shape, start, challenge, 40)
+    }
+
+    #[test]
+    fn rounds_of_every_shape_are_proven() {
+        let device = DeviceId([3; 32]);
+        for (entries, side, width) in [
+            (Entries::Byte, 64, 64),
+            (Entries::Byte, 128, 8),
+            (Entries::Nibble, 128, 128),
+            (Entries::Nibble, 256, 32),
+        ] {
+            let shape = Shape::new(entries, side, width).unwrap();
+            let start = Beacon([side as u8; 32]);
+            let mut prover = Prover::start(Cpu::new(2), shape, start, device).unwrap();
+            for _ in 0..3 {
+                assert!(prover.round().unwrap());
+            }
+            let commitment = prover.commitment();
+            let hour = hour(shape, start);
+            let proof = prover.open(&hour.asks(device, 3)).unwrap();
+            assert_eq!(hour.verify(device, &commitment, &proof), Ok(3), "{shape}");
+        }
+    }
+
+    /// A kernel that is wrong in one entry of each product.
+    struct Off(Cpu);
+
+    impl Kernel for Off {
+        type Error = std::convert::Infallible;
+
+        fn load(&mut self, shape: Shape, b: &[i8]) -> Result<(), Self::Error> {
+            self.0.load(shape, b)
+        }
+
+        fn product(&mut self, rows: &[i8], into: &mut [i32]) -> Result<(), Self::Error> {
+            self.0.product(rows, into)?;
+            for row in into.chunks_mut(64) {
+                row[0] += 1;
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_is_off_by_one_proves_nothing() {
+        let shape = Shape::new(Entries::Byte, 64, 64).unwrap();
+        let (start, device) = (Beacon([1; 32]), DeviceId([1; 32]));
+        let mut prover = Prover::start(Off(Cpu::new(1)), shape, start, device).unwrap();
+        prover.round().unwrap();
+        let hour = hour(shape, start);
+        let proof = prover.open(&hour.asks(device, 1)).unwrap();
+        assert!(hour.verify(device, &prover.commitment(), &proof).is_err());
+    }
+}
