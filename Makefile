@@ -16,7 +16,7 @@ RELEASE = dist/ionet-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
 
 .PHONY: help
 help: ## list these targets
-	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install what is missing on this machine
