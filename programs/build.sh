@@ -24,7 +24,7 @@ done
 
 llvm=$(dpkg-query -W -f '${Version}' libllvm22 2>/dev/null || echo unknown)
 rustc_version=$("$RUSTC" -V)
-linker_version=$(sbpf-linker -V)
+linker_version=$(sbpf-linker -V | head -1)
 
 # The features that only unstable cargo has (building core) are why RUSTC_BOOTSTRAP is set. The
 # shell's cargo settings are for the host's compiler.
