@@ -25,6 +25,13 @@ function join(parts: readonly ReadonlyUint8Array[]): Uint8Array {
   return out;
 }
 
+const key = getAddressEncoder();
+
+/** How every signed statement begins: its purpose, its chain, its program. */
+function head(domain: ReadonlyUint8Array, genesisHash: string, program: Address) {
+  return [domain, key.encode(genesisHash as Address), key.encode(program)];
+}
+
 /** A receipt: a line has served so many seconds since its start. */
 export interface Receipt {
   lease: Address;
@@ -41,11 +48,8 @@ export function receiptBytes(
   genesisHash: string,
   program: Address = MARKET_PROGRAM_ADDRESS,
 ): Uint8Array {
-  const key = getAddressEncoder();
   return join([
-    RECEIPT_DOMAIN,
-    key.encode(genesisHash as Address),
-    key.encode(program),
+    ...head(RECEIPT_DOMAIN, genesisHash, program),
     key.encode(receipt.lease),
     getU16Encoder().encode(receipt.page),
     getU8Encoder().encode(receipt.index),
@@ -60,11 +64,8 @@ export function registrationBytes(
   genesisHash: string,
   program: Address = MARKET_PROGRAM_ADDRESS,
 ): Uint8Array {
-  const key = getAddressEncoder();
   return join([
-    REGISTRATION_DOMAIN,
-    key.encode(genesisHash as Address),
-    key.encode(program),
+    ...head(REGISTRATION_DOMAIN, genesisHash, program),
     key.encode(consent.device),
     key.encode(consent.supplier),
     getI64Encoder().encode(consent.expires),

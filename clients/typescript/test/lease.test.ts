@@ -321,12 +321,12 @@ test("an account that is something else is refused", async () => {
   const at = await open(USDC);
   assert.equal((await readDevice(network.rpc, device)).unitsTotal, 1);
   assert.equal((await readLease(network.rpc, at.lease)).renter, renter.key.address);
-  const wrong: [Promise<unknown>, RegExp][] = [
-    [readLease(network.rpc, device), /it is a Device/],
-    [readDevice(network.rpc, at.lease), /it is a Lease/],
-    [readPage(network.rpc, at.lease), /it is a Lease/],
-    [readLease(network.rpc, renter.usdc), /belongs to Tokenkeg/],
-    [readLease(network.rpc, NOBODY), /is no Lease/],
+  const wrong: [() => Promise<unknown>, RegExp][] = [
+    [() => readLease(network.rpc, device), /it is a Device/],
+    [() => readDevice(network.rpc, at.lease), /it is a Lease/],
+    [() => readPage(network.rpc, at.lease), /it is a Lease/],
+    [() => readLease(network.rpc, renter.usdc), /belongs to Tokenkeg/],
+    [() => readLease(network.rpc, NOBODY), /is no Lease/],
   ];
   for (const [reading, why] of wrong) await assert.rejects(reading, why);
   await assert.rejects(readLease(network.rpc, (await generateKeyPairSigner()).address));

@@ -36,7 +36,7 @@ impl Network<'_> {
         Ok(said)
     }
 
-    /// Waits until every device is idle: one may dial again after a bridge went away.
+    /// Waits until every device is idle: one may be stopping its part still.
     async fn idle(&self) -> anyhow::Result<()> {
         for _ in 0..LOOKS_MAX {
             let devices: Value = serde_json::from_str(&self.ionet(&["device", "list"]).await?)?;

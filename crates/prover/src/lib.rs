@@ -12,7 +12,7 @@ pub use cpu::Cpu;
 
 use ionet_core::DeviceId;
 use ionet_trust::{
-    Beacon, Chain, Commitment, Hash, Opened, Opening, Place, Proof, Seed, Shape, Tree, Trunk, leaf,
+    Beacon, Chain, Commitment, Hash, Opened, Opening, Place, Proof, Shape, Tree, Trunk, leaf,
     shared_seed,
 };
 
@@ -31,6 +31,15 @@ pub trait Kernel {
 /// Height of the trees' lower part that is not kept: 32 leaves each, so a round of 2^17 leaves
 /// keeps 256 KiB.
 const CUT: usize = 5;
+
+/// Why a leaf was not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenError<E> {
+    /// The kernel could not multiply.
+    Kernel(E),
+    /// Such a leaf was never made: its round was not done, or its place is outside of the product.
+    Unknown(Opening),
+}
 
 /// One device in one hour.
 pub struct Prover<K: Kernel> {
@@ -78,7 +87,7 @@ impl<K: Kernel> Prover<K> {
     }
 
     /// What to send after it.
-    pub fn open(&mut self, asked: &[Opening]) -> Result<Proof, K::Error> {
+    pub fn open(&mut self, asked: &[Opening]) -> Result<Proof, OpenError<K::Error>> {
         let mut opened = Vec::with_capacity(asked.len());
         for opening in asked {
             opened.push(self.leaf(*opening)?);
@@ -87,14 +96,16 @@ impl<K: Kernel> Prover<K> {
     }
 
     /// A leaf with its path: the leaves beside it in its low tree are computed again.
-    fn leaf(&mut self, opening: Opening) -> Result<Opened, K::Error> {
+    fn leaf(&mut self, opening: Opening) -> Result<Opened, OpenError<K::Error>> {
         let (shape, round) = (self.chain.shape(), opening.round);
-        // The caller asks for rounds that were done.
-        let trunk = &self.trunks[round as usize];
+        let inside = opening.place.row < shape.side() && opening.place.segment < shape.segments();
+        let known = self.trunks.get(round as usize).zip(self.chain.seed(round));
+        let Some((trunk, seed)) = known.filter(|_| inside) else {
+            return Err(OpenError::Unknown(opening));
+        };
         let index = opening.place.index(shape);
         let leaves = 1 << trunk.height();
         let first = index - index % leaves;
-        let seed = self.chain.seed(round).unwrap_or(Seed([0; 32]));
         let (top, end) = (first / shape.segments(), (first + leaves).div_ceil(shape.segments()));
         let side = shape.side();
         let mut rows = vec![0; (end - top) * side];
@@ -102,7 +113,7 @@ impl<K: Kernel> Prover<K> {
             seed.row(shape, top + n, row);
         }
         let mut product = vec![0; rows.len()];
-        self.kernel.product(&rows, &mut product)?;
+        self.kernel.product(&rows, &mut product).map_err(OpenError::Kernel)?;
         let skip = first - top * shape.segments();
         let entries = &product[skip * shape.width()..][..leaves * shape.width()];
         let low = Tree::new(hashes(shape, round, first, entries));
@@ -150,6 +161,21 @@ mod tests {
             let hour = hour(shape, start);
             let proof = prover.open(&hour.asks(device, 3)).unwrap();
             assert_eq!(hour.verify(device, &commitment, &proof), Ok(3), "{shape}");
+        }
+    }
+
+    #[test]
+    fn leaves_that_were_never_made_are_not_opened() {
+        let shape = Shape::new(Entries::Byte, 64, 16).unwrap();
+        let device = DeviceId([1; 32]);
+        let mut prover = Prover::start(Cpu::new(1), shape, Beacon([1; 32]), device).unwrap();
+        prover.round().unwrap();
+        let opening = |round, row, segment| Opening { round, place: Place { row, segment } };
+        assert!(prover.open(&[opening(0, 63, 3)]).is_ok());
+        for wrong in
+            [opening(1, 0, 0), opening(u32::MAX, 0, 0), opening(0, 64, 0), opening(0, 0, 4)]
+        {
+            assert_eq!(prover.open(&[opening(0, 0, 0), wrong]), Err(OpenError::Unknown(wrong)));
         }
     }
 

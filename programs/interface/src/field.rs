@@ -178,12 +178,7 @@ macro_rules! byte_enum {
             }
         }
 
-        #[cfg(feature = "idl")]
-        impl $crate::idl::Describe for $name {
-            fn shape() -> $crate::idl::Shape {
-                $crate::idl::Shape::Named(stringify!($name))
-            }
-        }
+        $crate::field::named!($name);
 
         #[cfg(feature = "idl")]
         impl $name {
@@ -202,15 +197,23 @@ macro_rules! byte_enum {
 }
 pub(crate) use byte_enum;
 
-/// What a struct's fields are, for the program's IDL; nothing without the feature.
-macro_rules! described {
-    ($name:ident [$($doc:literal)*] $($field:ident: $ty:ty [$($fdoc:literal)*])*) => {
+/// Lets others refer to a type by its name in the program's IDL; nothing without the feature.
+macro_rules! named {
+    ($name:ident) => {
         #[cfg(feature = "idl")]
         impl $crate::idl::Describe for $name {
             fn shape() -> $crate::idl::Shape {
                 $crate::idl::Shape::Named(stringify!($name))
             }
         }
+    };
+}
+pub(crate) use named;
+
+/// What a struct's fields are, for the program's IDL; nothing without the feature.
+macro_rules! described {
+    ($name:ident [$($doc:literal)*] $($field:ident: $ty:ty [$($fdoc:literal)*])*) => {
+        $crate::field::named!($name);
 
         #[cfg(feature = "idl")]
         impl $name {

@@ -9,6 +9,7 @@
 //! `IONET_FUZZ_STEPS` and `IONET_FUZZ_SEED` steer `random_histories`.
 
 mod books;
+mod figures;
 pub mod histories;
 mod instructions;
 mod logs;
@@ -20,6 +21,7 @@ mod tamper;
 mod token;
 
 pub use books::{Books, books};
+pub use figures::thousands;
 pub use instructions::build_top_up;
 pub use logs::{CutLog, logged};
 pub use machine::{Features, Refusal, bytecode};

@@ -5,7 +5,7 @@ use super::{DownArgs, image, install, pid_file};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::home::Home;
-use crate::process::{Process, this_program};
+use crate::process::Process;
 use ionet_worker::WorkerConfig;
 use std::path::Path;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) async fn down(context: &Context, args: DownArgs) -> Result<()> {
         return context.out.answer(&answer, || "no local network here; nothing to stop".into());
     };
     if !nix::unistd::geteuid().is_root() {
-        return as_root(context);
+        return super::as_root(context, "down");
     }
     if args.purge {
         context.out.confirm(&question(context, &network, &args), args.yes)?;
@@ -54,16 +54,6 @@ pub(crate) async fn down(context: &Context, args: DownArgs) -> Result<()> {
         true => "the local network is gone; packages that setup.sh installed stay".into(),
         false => "the local network is stopped; `ionet up` goes on where it was".into(),
     })
-}
-
-fn as_root(context: &Context) -> Result<()> {
-    use std::os::unix::process::CommandExt as _;
-    let mut command = std::process::Command::new("sudo");
-    command.arg("--preserve-env=IONET_LOG,NO_COLOR,PATH").arg("env");
-    command.arg(format!("IONET_HOME={}", context.home.path().display()));
-    command.arg(this_program()?).args(std::env::args_os().skip(1));
-    let error = command.exec();
-    Err(Failure::refused(format!("sudo: {error}")).hint("run `ionet down` as root"))
 }
 
 /// Ends processes whose supervisor was killed.
@@ -142,9 +132,17 @@ async fn drop_rules() {
         command.output().await.ok().filter(|done| done.status.success())
     };
     let Some(set) = nft(&["list", "set", "inet", "ionet", "clusters"]).await else { return };
-    if !String::from_utf8_lossy(&set.stdout).contains("elements") {
+    let is_there = |interface: &str| Path::new("/sys/class/net").join(interface).exists();
+    if !guards_any(&String::from_utf8_lossy(&set.stdout), is_there) {
         nft(&["delete", "table", "inet", "ionet"]).await;
     }
+}
+
+/// Whether one of the interfaces that a listed set names, in quotes, is still there. A bridge that
+/// someone removed by hand leaves its name behind, which guards nothing.
+fn guards_any(set: &str, is_there: impl Fn(&str) -> bool) -> bool {
+    let quoted = set.split('"').enumerate().filter(|(n, _)| n % 2 == 1);
+    quoted.map(|(_, name)| name).any(is_there)
 }
 
 fn remove_folder(path: &Path) -> Result<()> {
@@ -153,5 +151,18 @@ fn remove_folder(path: &Path) -> Result<()> {
             Err(Failure::new(crate::failure::Kind::Internal, format!("{}: {e}", path.display())))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::guards_any;
+
+    #[test]
+    fn names_of_bridges_that_are_gone_guard_nothing() {
+        let set = "set clusters {\n type ifname\n elements = { \"ioaa\",\n \"iobb\" }\n }";
+        assert!(guards_any(set, |name| name == "iobb"));
+        assert!(!guards_any(set, |name| name == "iocc" || name.is_empty()));
+        assert!(!guards_any("set clusters {\n type ifname\n }", |_| true));
     }
 }

@@ -10,9 +10,9 @@ mod supervisor;
 mod up;
 
 use crate::context::Context;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::home::Home;
-use crate::process::Process;
+use crate::process::{Process, this_program};
 use std::path::PathBuf;
 
 pub(crate) use down::down;
@@ -71,6 +71,19 @@ pub(crate) async fn run(context: &Context, command: LocalCommand) -> Result<()> 
         LocalCommand::Run => supervisor::run(&context.home).await,
         LocalCommand::Status => status::show(context),
     }
+}
+
+/// Containers' networks need root: the same command again, through sudo. Returns only if that
+/// cannot be had.
+fn as_root(context: &Context, name: &str) -> Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    context.out.say("containers' networks need root: going on with sudo");
+    let mut command = std::process::Command::new("sudo");
+    command.arg("--preserve-env=IONET_LOG,NO_COLOR,PATH").arg("env");
+    command.arg(format!("IONET_HOME={}", context.home.path().display()));
+    command.arg(this_program()?).args(std::env::args_os().skip(1));
+    let error = command.exec();
+    Err(Failure::refused(format!("sudo: {error}")).hint(format!("run `ionet {name}` as root")))
 }
 
 /// Where a process of the local network keeps its pid.

@@ -42,7 +42,7 @@ const SCRATCH_BYTES: u64 = 2 << 30;
 /// Does it.
 pub(crate) async fn up(context: &Context, args: UpArgs) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
-        return as_root(context);
+        return super::as_root(context, "up");
     }
     let begun = Instant::now();
     let out = context.out;
@@ -66,18 +66,6 @@ pub(crate) async fn up(context: &Context, args: UpArgs) -> Result<()> {
         "genesis": network.genesis, "seconds": begun.elapsed().as_secs(),
     });
     out.answer(&answer, || farewell(context, &network, wallet, &devices, begun.elapsed()))
-}
-
-/// Containers' networks need root: the same command again, through sudo.
-fn as_root(context: &Context) -> Result<()> {
-    use std::os::unix::process::CommandExt as _;
-    context.out.say("containers' networks need root: going on with sudo");
-    let mut command = std::process::Command::new("sudo");
-    command.arg("--preserve-env=IONET_LOG,NO_COLOR,PATH").arg("env");
-    command.arg(format!("IONET_HOME={}", context.home.path().display()));
-    command.arg(this_program()?).args(std::env::args_os().skip(1));
-    let error = command.exec();
-    Err(Failure::refused(format!("sudo: {error}")).hint("run `ionet up` as root"))
 }
 
 /// Checks the machine, and writes down what the network is to be like.

@@ -95,7 +95,7 @@ impl Network {
 
     /// A cluster of so many devices, ready.
     pub(crate) fn create(&self, devices: usize) -> Cluster {
-        // A device may be dialling again because a bridge came or went.
+        // The devices of the cluster before may be stopping their parts still.
         until("enough devices are idle", || self.idle() >= devices);
         let made = self.ok(&create_args(&devices.to_string()));
         Cluster::of(&made)
@@ -231,7 +231,8 @@ impl Drop for Network {
         if std::thread::panicking() {
             self.tell_logs();
         }
-        let output = self.run(&["down"]);
+        // The link on the PATH, the packet filter's table and what else `up` made go with it.
+        let output = self.run(&["down", "--purge", "--yes"]);
         if !output.status.success() {
             eprintln!("down: {}", String::from_utf8_lossy(&output.stderr));
         }

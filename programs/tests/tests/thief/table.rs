@@ -2,6 +2,7 @@
 
 use crate::outcome::Row;
 use crate::{admin, authority, coordinator, device, renter, session, stranger, supplier};
+use ionet_program_tests::thousands;
 
 const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/money.md");
 const BEGIN: &str = "<!-- generated: thieves -->\n";
@@ -20,19 +21,6 @@ fn rows() -> Vec<Row> {
         stranger::rows(),
     ]
     .concat()
-}
-
-/// `1,234,567`.
-fn thousands(amount: u64) -> String {
-    let digits = amount.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn table(rows: &[Row]) -> String {

@@ -2,7 +2,7 @@
 
 use crate::life::Life;
 use crate::tally::Sum;
-use ionet_program_tests::{Features, SOL};
+use ionet_program_tests::{Features, SOL, thousands};
 
 /// Units of a block and of one written account in it: SIMD-0256, and
 /// `MAX_WRITABLE_ACCOUNT_UNITS` of the crate `solana-cost-model` up to 2.3.
@@ -26,19 +26,6 @@ of loaded accounts (the same crate, 4.2.2). Votes and others' transactions use t
 Suppliers are paid up to 20 in a transaction here; `ionet` pays 4, since each may also have to make
 the supplier's token account. Pages are made for 24 lines, so one device lends as much as 24.
 ";
-
-/// `1,234,567`.
-fn thousands(figure: u64) -> String {
-    let digits = figure.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// Lamports in dollars, with four decimals.
 fn dollars(lamports: u64, price: u64) -> String {
