@@ -90,7 +90,7 @@ bench: setup ## measure, and write docs/benchmarks.md anew
 	target/release/ionet-bench
 
 .PHONY: faults
-faults: setup ## plant faults in the market program; each must be caught (half an hour)
+faults: setup ## plant faults in the market program; each must be caught (12 minutes)
 	scripts/setup.sh --programs
 	$(CARGO) xtask faults
 

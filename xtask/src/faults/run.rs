@@ -5,6 +5,7 @@ use super::docs::write_part;
 use super::{Fault, Faults, read};
 use crate::tree::Tree;
 use anyhow::{Context, bail, ensure};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -91,7 +92,8 @@ pub(crate) fn run(only: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shares the faults out among the workers.
+/// Shares the faults out among the workers. The verdicts come in the list's order, whoever was
+/// faster.
 fn try_all<'a>(
     workers: &[Worker],
     all: &Faults,
@@ -100,19 +102,21 @@ fn try_all<'a>(
     let next = AtomicUsize::new(0);
     let work = |worker: &Worker| {
         let mut done = vec![];
-        while let Some(fault) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(fault) = wanted.get(turn) else { return done };
             let verdict = worker.try_fault(all, fault);
             let verdict = verdict.unwrap_or_else(|why| Verdict::Broken(format!("{why:#}")));
             let word = if is_good(fault, &verdict) { "ok " } else { "BAD" };
             println!("{word}  {:32} {verdict:?}", fault.name);
-            done.push((*fault, verdict));
+            done.push((turn, verdict));
         }
-        done
     };
-    std::thread::scope(|scope| {
+    let verdicts: BTreeMap<usize, Verdict> = std::thread::scope(|scope| {
         let threads: Vec<_> = workers.iter().map(|w| scope.spawn(|| work(w))).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("a worker")).collect()
-    })
+    });
+    verdicts.into_iter().map(|(turn, verdict)| (wanted[turn], verdict)).collect()
 }
 
 fn is_good(fault: &Fault, verdict: &Verdict) -> bool {
