@@ -1,6 +1,7 @@
 //! One local network for all tests, and what they ask of it.
 
 use ionet_core::{ClusterId, Wallet};
+use ionet_ledger::token::associated_account;
 use ionet_ledger::{Address, KeypairFile, Ledger, Signer as _, addresses};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -196,32 +197,39 @@ impl Network {
         (1..=WORKERS).map(|n| self.key(format!("local/suppliers/supplier-{n}.json"))).collect()
     }
 
-    /// Everyone's USDC, in wallets, for fees and in vaults: what must never change in sum.
+    /// Everyone's USDC, in wallets, for fees and in vaults: what must never change in sum. All
+    /// amounts come from one reading of the chain: money moves while a lease runs, and would be
+    /// seen twice or not at all between two of them.
     pub(crate) fn usdc(&self, others: &[Address]) -> Holdings {
         let (ledger, runtime) = (self.ledger(), runtime());
         runtime.block_on(async {
             let config = ledger.config().await.unwrap();
             let mint = Address::from(config.now.mints[0]);
-            let held = async |owner: &Address| ledger.tokens(owner, &mint).await.unwrap();
+            let of = |owner: &Address| associated_account(owner, &mint);
             let coordinator = self.key("local/keys/coordinator.json");
-            let mut holdings = Holdings {
-                renter: held(&self.renter()).await,
-                fees: held(&Address::from(config.now.fee_owner)).await,
-                ..Holdings::default()
-            };
-            for supplier in self.suppliers() {
-                holdings.suppliers += held(&supplier).await;
-            }
-            for other in others {
-                holdings.others += held(other).await;
-            }
             let leases = ledger.leases_of_coordinator(&coordinator).await.unwrap();
-            for (lease, _) in leases.iter().filter(|(_, l)| l.mint == config.now.mints[0]) {
-                let vault = addresses::vault(&ledger.program(), lease).0;
-                let account = ledger.token_account(&vault).await.unwrap();
-                holdings.vaults += account.map_or(0, |a| a.amount);
+            let ours = leases.iter().filter(|(_, l)| l.mint == config.now.mints[0]);
+            let vaults: Vec<_> =
+                ours.map(|(lease, _)| addresses::vault(&ledger.program(), lease).0).collect();
+            let suppliers: Vec<_> = self.suppliers().iter().map(of).collect();
+            let others: Vec<_> = others.iter().map(of).collect();
+            let single = [of(&self.renter()), of(&Address::from(config.now.fee_owner))];
+            let asked = [&single[..], &suppliers, &others, &vaults].concat();
+            assert!(asked.len() <= 100, "more accounts than one reading of the chain takes");
+            let accounts = ledger.token_accounts(&asked).await.unwrap();
+            let amounts: Vec<_> =
+                accounts.iter().map(|a| a.as_ref().map_or(0, |a| a.amount)).collect();
+            let (single, rest) = amounts.split_at(single.len());
+            let (paid, rest) = rest.split_at(suppliers.len());
+            let (other, locked) = rest.split_at(others.len());
+            let sum = |amounts: &[u64]| amounts.iter().sum::<u64>();
+            Holdings {
+                renter: single[0],
+                fees: single[1],
+                suppliers: sum(paid),
+                others: sum(other),
+                vaults: sum(locked),
             }
-            holdings
         })
     }
 }
