@@ -17,6 +17,7 @@ mod image;
 mod inventory;
 mod money;
 mod part;
+mod proving;
 mod region;
 mod signin;
 mod spec;
@@ -34,6 +35,10 @@ pub use inventory::{
 };
 pub use money::{Amount, Asset};
 pub use part::{Member, Membership, PartId, PartSpec, PartState, PartStatus};
+pub use proving::{
+    Measure, Quantity, SCORE_MAX, SIGNALS_MAX, Signal, TASKS_MAX, Task, Tier, TrialId, Units,
+    Verdict,
+};
 pub use region::{Region, RegionError, RegionFilter};
 pub use signin::{SignIn, SignInError, rfc3339};
 pub use spec::{ClusterKind, ClusterSpec, Egress, Role, SpecError, Vouch, limits};

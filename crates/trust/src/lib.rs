@@ -15,12 +15,18 @@
 
 mod chain;
 mod challenge;
+pub mod classes;
 mod expand;
 mod field;
 mod hash;
+pub mod memory;
 mod proof;
+pub mod record;
 mod shape;
+pub mod signals;
+pub mod verdict;
 mod verify;
+pub mod wallets;
 
 pub use chain::{Beacon, Chain, Commitment, ROUNDS_MAX, shared_seed};
 pub use challenge::{Challenge, Opening, Precommitment, Secret, WrongSecret};

@@ -11,6 +11,7 @@
 pub mod endpoint;
 pub mod frame;
 pub mod message;
+pub mod prove;
 
 /// Names the protocol in the QUIC handshake.
 pub const ALPN: &[u8] = b"ionet/device/1";

@@ -266,8 +266,8 @@ pub struct Open {
     pub leader_epoch: u64,
     /// Follows the wish to the container's log.
     pub request_id: String,
-    /// The part that it is about.
-    pub part: PartId,
+    /// The part that it is about; none where it is about the device.
+    pub part: Option<PartId>,
     /// What it is for.
     pub purpose: Purpose,
 }
@@ -288,6 +288,9 @@ pub enum Purpose {
         /// Begin with this many of the last lines.
         tail: u32,
     },
+    /// A trial of the device itself; the part is none. After [`Opened::Ok`] the stream carries
+    /// the frames of [`crate::prove`].
+    Prove,
     /// A command inside the part. After [`Opened::Ok`] the stream carries [`ExecFrame`]s.
     Exec {
         /// Program and arguments.

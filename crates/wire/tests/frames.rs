@@ -145,7 +145,7 @@ async fn every_message_survives_its_frame() {
         Purpose::Exec { argv: vec!["a".into()], tty: true },
     ] {
         let request_id = "r".to_owned();
-        round_trip(&Open { leader_epoch: 1, request_id, part: part(1), purpose }).await;
+        round_trip(&Open { leader_epoch: 1, request_id, part: Some(part(1)), purpose }).await;
     }
     round_trip(&Opened::Ok).await;
     round_trip(&Opened::Refused { reason: "no".into() }).await;

@@ -69,27 +69,30 @@ async fn serve(
     let span = tracing::info_span!(
         "stream",
         request_id = %open.request_id.chars().take(64).collect::<String>(),
-        cluster = %open.part.cluster
+        cluster = open.part.map(|p| tracing::field::display(p.cluster))
     );
     async {
-        if let Err(reason) = admit(agent, &open).await {
-            let refused = Opened::Refused { reason: reason.clone() };
-            frame::write(&mut send, &refused).await?;
-            send.shutdown().await?;
-            return Err(StreamError::Refused(reason));
-        }
+        let part = match admit(agent, &open).await {
+            Ok(part) => part,
+            Err(reason) => {
+                let refused = Opened::Refused { reason: reason.clone() };
+                frame::write(&mut send, &refused).await?;
+                send.shutdown().await?;
+                return Err(StreamError::Refused(reason));
+            }
+        };
         let host = agent.parts.host();
         let done = match open.purpose {
-            Purpose::Dial { port } => dial(agent, host, open.part, port, send, receive).await,
+            Purpose::Dial { port } => dial(agent, host, part, port, send, receive).await,
             Purpose::Logs { follow, tail } => {
                 count(agent, "logs");
-                logs(host, open.part, follow, tail.min(TAIL_MAX), send, receive).await
+                logs(host, part, follow, tail.min(TAIL_MAX), send, receive).await
             }
             Purpose::Exec { argv, tty } => {
                 count(agent, "exec");
-                exec(host, open.part, argv, tty, send, receive).await
+                exec(host, part, argv, tty, send, receive).await
             }
-            Purpose::Unknown => Ok(()),
+            Purpose::Prove | Purpose::Unknown => Ok(()),
         };
         tracing::debug!(fine = done.is_ok(), "stream ended");
         done
@@ -103,7 +106,7 @@ fn count(agent: &Agent, purpose: &str) {
 }
 
 /// Whether the stream may be served; else why not.
-async fn admit(agent: &Agent, open: &Open) -> Result<(), String> {
+async fn admit(agent: &Agent, open: &Open) -> Result<PartId, String> {
     match agent.parts.admit_leader(open.leader_epoch).await {
         Ok(Ok(())) => (),
         Ok(Err(seen)) => return Err(format!("a newer leader was seen: epoch {seen}")),
@@ -121,12 +124,17 @@ async fn admit(agent: &Agent, open: &Open) -> Result<(), String> {
                 ));
             }
         }
-        Purpose::Unknown => return Err("this worker does not know the purpose".to_owned()),
+        Purpose::Prove | Purpose::Unknown => {
+            return Err("this worker does not know the purpose".to_owned());
+        }
         Purpose::Dial { .. } | Purpose::Logs { .. } => (),
     }
     // Logs and the like of a part that ended are still there; of one to be stopped they go.
-    match agent.parts.running(open.part).await {
-        Some(_) => Ok(()),
+    let Some(part) = open.part else {
+        return Err("the stream does not say which part it is about".to_owned());
+    };
+    match agent.parts.running(part).await {
+        Some(_) => Ok(part),
         None => Err("this part does not run here".to_owned()),
     }
 }

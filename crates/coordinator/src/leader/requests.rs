@@ -170,7 +170,7 @@ impl Leader {
         let open = Open {
             leader_epoch: self.log.epoch(),
             request_id,
-            part: cluster.part_id(seat),
+            part: Some(cluster.part_id(seat)),
             purpose,
         };
         Ok((link.ok_or_else(gone)?, open))

@@ -300,7 +300,7 @@ async fn streams(connection: Connection) {
                 }
                 Purpose::Logs { .. } => {
                     frame::write(&mut send, &Opened::Ok).await.unwrap();
-                    let line = format!("log of {}\n", open.part.cluster);
+                    let line = format!("log of {}\n", open.part.unwrap().cluster);
                     let _ = send.write_all(line.as_bytes()).await;
                 }
                 _ => {

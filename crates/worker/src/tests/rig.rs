@@ -195,6 +195,7 @@ impl Talk {
         let work = async {
             let (mut send, mut receive) = self.connection.open_bi().await.unwrap();
             let request_id = "req-s".to_owned();
+            let part = Some(part);
             let open = Open { leader_epoch: self.epoch, request_id, part, purpose };
             frame::write(&mut send, &open).await.unwrap();
             let opened = frame::read(&mut receive).await.unwrap();

@@ -1,0 +1,1 @@
+//! The public record of a trial: what anybody needs to compute its outcome again.

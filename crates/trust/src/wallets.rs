@@ -1,0 +1,1 @@
+//! Who funded whom: clusters of wallets that one hand feeds.
