@@ -1,1 +1,2 @@
-//! What a chip of each class does, and what a class is worth: the table, the data it was made from, and the check that nobody earns more by pretending.
+//! What a chip of each class does and is worth: the table, the data it was made from, and the
+//! check that nobody earns more by pretending to be something else.

@@ -367,7 +367,7 @@ fn part(purpose: Purpose) -> DeviceStream {
         Purpose::Dial { port } => drop(tokio::spawn(shout(theirs, port))),
         Purpose::Logs { tail, .. } => drop(tokio::spawn(log(theirs, tail))),
         Purpose::Exec { argv, .. } => drop(tokio::spawn(run(theirs, argv))),
-        Purpose::Unknown => (),
+        Purpose::Prove | Purpose::Unknown => (),
     }
     DeviceStream::new(ours)
 }
