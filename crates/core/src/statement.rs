@@ -12,6 +12,8 @@ pub enum Domain {
     DeviceRequest,
     /// A wallet takes a device as its own.
     DeviceGrant,
+    /// Somebody says that a person stands behind a wallet.
+    HumanScore,
 }
 
 impl Domain {
@@ -19,6 +21,7 @@ impl Domain {
         match self {
             Domain::DeviceRequest => b"ionet:device-request:v1\0",
             Domain::DeviceGrant => b"ionet:device-grant:v1\0",
+            Domain::HumanScore => b"ionet:human-score:v1\0",
         }
     }
 }

@@ -1,1 +1,0 @@
-//! Who funded whom: clusters of wallets that one hand feeds.
