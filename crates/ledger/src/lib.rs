@@ -25,6 +25,7 @@ mod read;
 mod session;
 mod signer;
 pub mod token;
+pub mod transfers;
 mod transport;
 mod write;
 

@@ -10,6 +10,7 @@ mod embedded;
 mod network;
 mod story;
 mod told;
+mod transfers;
 
 use ed25519_dalek::SigningKey;
 use embedded::{Node, SPACE};
@@ -22,6 +23,12 @@ use network::{RATE, USDC, why};
 async fn a_lease_from_opening_to_reclaim_conserves_every_base_unit() {
     let (_node, n) = embedded::network().await;
     story::from_opening_to_reclaim(&n).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transfers_are_read_from_wallet_to_wallet() {
+    let (_node, n) = embedded::network().await;
+    transfers::are_read_from_wallet_to_wallet(&n).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
