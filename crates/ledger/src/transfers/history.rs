@@ -138,7 +138,7 @@ impl Walk<'_> {
             let Some(signatures) = signatures else {
                 self.history.busy.insert(*wallet);
                 return Ok(true);
-            }
+            };
             let oldest = signatures.into_iter().rev().take(self.bounds.transactions);
             for signature in oldest {
                 if !self.transaction(signature).await? {
