@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
 static COUNTING: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicI64 = AtomicI64::new(0);
+static PEAK: AtomicI64 = AtomicI64::new(0);
 
-/// Counts only while [`grown`] runs, so that timed code pays one relaxed load.
+/// Counts only while [`grown`] or [`peaked`] runs, so that timed code pays one relaxed load.
 pub(crate) struct Counted;
 
 fn note(bytes: i64) {
     if COUNTING.load(Relaxed) {
-        LIVE.fetch_add(bytes, Relaxed);
+        let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
+        PEAK.fetch_max(live, Relaxed);
     }
 }
 
@@ -56,4 +58,12 @@ pub(crate) fn grown<T>(make: impl FnOnce() -> T) -> (T, i64) {
     let made = make();
     COUNTING.store(false, Relaxed);
     (made, LIVE.load(Relaxed))
+}
+
+/// The same with the most bytes that were live at once meanwhile. A block that grows counts with its
+/// new size alone: where the system has to copy it, both are there for a moment.
+pub(crate) fn peaked<T>(make: impl FnOnce() -> T) -> (T, i64) {
+    PEAK.store(0, Relaxed);
+    let (made, _) = grown(make);
+    (made, PEAK.load(Relaxed))
 }

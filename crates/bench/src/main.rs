@@ -13,6 +13,7 @@ mod machine;
 mod program_units;
 mod report;
 mod stats;
+mod wallet_graph;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -70,6 +71,9 @@ async fn main() -> anyhow::Result<()> {
     if wanted(report::Section::ControlPlane) {
         let text = control_plane::measure().await?;
         report.section(report::Section::ControlPlane, &text);
+    }
+    if wanted(report::Section::WalletGraph) {
+        report.section(report::Section::WalletGraph, &wallet_graph::measure()?);
     }
     report.save(&args.out)?;
     println!("wrote {}", args.out.display());

@@ -16,10 +16,17 @@ pub(crate) enum Section {
     LeaseCosts,
     /// Quotes and heartbeats of one coordinator
     ControlPlane,
+    /// Clusters of wallets among ten million transfers
+    WalletGraph,
 }
 
-const SECTIONS: [Section; 4] =
-    [Section::ClusterStart, Section::ProgramUnits, Section::LeaseCosts, Section::ControlPlane];
+const SECTIONS: [Section; 5] = [
+    Section::ClusterStart,
+    Section::ProgramUnits,
+    Section::LeaseCosts,
+    Section::ControlPlane,
+    Section::WalletGraph,
+];
 
 impl Section {
     fn heading(self) -> &'static str {
@@ -28,6 +35,7 @@ impl Section {
             Section::ProgramUnits => "## Compute units of the market program",
             Section::LeaseCosts => "## Leases on the chain",
             Section::ControlPlane => "## Control plane",
+            Section::WalletGraph => "## Who funded whom",
         }
     }
 }
