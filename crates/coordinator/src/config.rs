@@ -97,6 +97,9 @@ pub struct Config {
     /// not.
     #[serde(default = "vouch_grace_s")]
     pub vouch_grace_s: u64,
+    /// Whether devices must prove their chips before they get work.
+    #[serde(default)]
+    pub proofs_required: bool,
     /// Version of Ray in the default image, as clients are told.
     #[serde(default = "ray_version")]
     pub ray_version: String,

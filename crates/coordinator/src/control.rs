@@ -15,7 +15,9 @@ use ionet_api::{
     Access, Cluster, ClusterEvent, CreateCluster, Device, Network, Offer, Quote, RECEIPTS_MAX,
     Receipt, RefusedReceipt, Vouched,
 };
-use ionet_core::{ChainRef, ChipClass, ClusterId, ClusterSpec, DeviceId, Wallet};
+use ionet_core::{
+    ChainRef, ChipClass, ClusterId, ClusterSpec, DeviceId, Inventory, Verdict, Wallet,
+};
 use ionet_wire::message::{Purpose, SignedReceipt};
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -78,6 +80,21 @@ pub enum ControlError {
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, ControlError>>;
 
+/// A connected device that serves no cluster and can be asked to prove its chips.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prover {
+    /// The device.
+    pub device: DeviceId,
+    /// Its session: another one by now means that it connected anew.
+    pub session: u64,
+    /// Whether it gets no work before it has proven its chips.
+    pub proving: bool,
+    /// What it claims of itself.
+    pub inventory: Inventory,
+    /// What is known of its chips, expired or not.
+    pub verdict: Option<Verdict>,
+}
+
 /// What the loop is asked to do.
 #[derive(Debug)]
 pub enum Request {
@@ -130,6 +147,20 @@ pub enum Request {
         /// Whether it shall take nothing new.
         drain: bool,
         /// The answer.
+        reply: Reply<Device>,
+    },
+    /// List the devices that can be asked to prove their chips.
+    Provers {
+        /// The answer.
+        reply: Reply<Vec<Prover>>,
+    },
+    /// Take note of what came of a device's trial.
+    Judge {
+        /// Which.
+        device: DeviceId,
+        /// What came of it.
+        verdict: Box<Verdict>,
+        /// The answer: the device as it is seen from then on.
         reply: Reply<Device>,
     },
     /// Open a stream into a part.
@@ -360,6 +391,18 @@ impl Control {
         drain: bool,
     ) -> Result<Device, ControlError> {
         self.ask(|reply| Request::Drain { supplier, device, drain, reply }).await
+    }
+
+    /// Every connected device that is idle or owes a proof, and says that it can prove.
+    pub async fn provers(&self) -> Result<Vec<Prover>, ControlError> {
+        self.ask(|reply| Request::Provers { reply }).await
+    }
+
+    /// Takes note of what came of a device's trial. One that is older than what is known changes
+    /// nothing.
+    pub async fn judge(&self, device: DeviceId, verdict: Verdict) -> Result<Device, ControlError> {
+        let verdict = Box::new(verdict);
+        self.ask(|reply| Request::Judge { device, verdict, reply }).await
     }
 
     /// Figures for Prometheus.

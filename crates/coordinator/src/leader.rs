@@ -23,7 +23,7 @@ use crate::market::Market;
 use crate::metrics::Metrics;
 use crate::sessions::{Knock, Sessions};
 use ionet_core::{ClusterId, DeviceId};
-use ionet_network::{At, Facts, LineRef, Soft, plan};
+use ionet_network::{At, Command, Facts, LineRef, Soft, plan};
 use publish::Timeline;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -161,6 +161,8 @@ impl Leader {
 
     /// Leads until `stop` is true or another process leads.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), LeaderError> {
+        let required = self.config.proofs_required;
+        self.observe(self.clock.now(), Command::RequireProofs { required }).await;
         let mut tick = tokio::time::interval(self.config.plan_interval());
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while self.fatal.is_none() {

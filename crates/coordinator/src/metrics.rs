@@ -1,7 +1,7 @@
 //! Figures for Prometheus.
 
 use ionet_core::Asset;
-use ionet_network::{Event, Facts};
+use ionet_network::{At, Event, Facts};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use std::collections::BTreeMap;
 
@@ -81,14 +81,16 @@ impl Metrics {
     }
 
     /// Sets what is counted anew each time.
-    pub(crate) fn count(&self, facts: &Facts, sessions: usize) {
+    pub(crate) fn count(&self, facts: &Facts, now: At, sessions: usize) {
         let mut clusters: BTreeMap<&str, i64> = BTreeMap::new();
         for cluster in facts.clusters.values() {
             *clusters.entry(cluster.state.name()).or_default() += 1;
         }
         let mut devices: BTreeMap<String, i64> = BTreeMap::new();
         for device in facts.devices.values() {
-            *devices.entry(format!("{:?}", device.state()).to_lowercase()).or_default() += 1;
+            *devices
+                .entry(format!("{:?}", device.state(now, facts.proofs_required)).to_lowercase())
+                .or_default() += 1;
         }
         self.clusters.reset();
         self.devices.reset();

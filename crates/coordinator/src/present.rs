@@ -8,8 +8,8 @@ use crate::config::Config;
 use ionet_api as api;
 use ionet_core::{Amount, Asset, ChipClass, DeviceId, PartState, PartStatus, Region, Wallet};
 use ionet_network::{
-    At, Cluster, ClusterState, Device, DeviceState, Facts, Line, LineState, PartFact, QuoteTerms,
-    Seat, role_of, subnet,
+    At, Cluster, ClusterState, Device, DeviceState, Facts, Line, LineState, PartFact, Presence,
+    QuoteTerms, Seat, role_of, subnet,
 };
 use ionet_placement::Availability;
 use std::collections::BTreeMap;
@@ -174,8 +174,8 @@ fn members(facts: &Facts, cluster: &Cluster, soft: &Soft<'_>) -> Vec<api::Member
 }
 
 fn part_text(facts: &Facts, status: Option<&PartStatus>, seat: &Seat) -> (String, Option<String>) {
-    let state = facts.devices.get(&seat.device).map(Device::state);
-    if let Some(DeviceState::Offline) = state {
+    let presence = facts.devices.get(&seat.device).map(|device| device.presence);
+    if let Some(Presence::Offline { .. }) = presence {
         return ("lost".to_owned(), Some("the device is gone".to_owned()));
     }
     let (word, detail) = match status.map(|s| &s.state) {
@@ -228,9 +228,10 @@ fn steps(cluster: &Cluster, soft: &Soft<'_>) -> Vec<api::Step> {
 }
 
 /// A device as anyone may see it.
-pub(crate) fn device(device: &Device, at: At, last_seen: Option<At>) -> api::Device {
-    let state = match device.state() {
+pub(crate) fn device(device: &Device, at: At, proofs: bool, last_seen: Option<At>) -> api::Device {
+    let state = match device.state(at, proofs) {
         DeviceState::Enrolled => api::DeviceStateName::Enrolled,
+        DeviceState::Proving => api::DeviceStateName::Proving,
         DeviceState::Idle => api::DeviceStateName::Idle,
         DeviceState::Bound => api::DeviceStateName::Bound,
         DeviceState::Hired => api::DeviceStateName::Hired,
@@ -243,7 +244,7 @@ pub(crate) fn device(device: &Device, at: At, last_seen: Option<At>) -> api::Dev
         id: device.id,
         supplier: device.owner,
         state,
-        reason: device_reason(device, at),
+        reason: device_reason(device, at, proofs),
         chip: device.inventory.chip_class().map_or("mixed", |c| c.as_str()).to_owned(),
         chips: device.chips_total(),
         chips_free: device.chips_free(),
@@ -256,19 +257,20 @@ pub(crate) fn device(device: &Device, at: At, last_seen: Option<At>) -> api::Dev
     }
 }
 
-fn device_reason(device: &Device, at: At) -> Option<String> {
-    let text = match device.state() {
+fn device_reason(device: &Device, at: At, proofs: bool) -> Option<String> {
+    let text = match device.state(at, proofs) {
         DeviceState::Cloned => "two machines show its key",
         DeviceState::Retired => "the chain holds no record of it; register it again",
         DeviceState::Suspect => "it has been silent for a few heartbeats",
         DeviceState::Offline => "it is not connected",
         DeviceState::Draining => "its owner wants it back",
+        DeviceState::Proving => return Some(proving_reason(device)),
         DeviceState::Enrolled | DeviceState::Idle | DeviceState::Bound | DeviceState::Hired => {
             if !device.terms.accepts_us {
                 "its supplier does not accept this coordinator"
             } else if at >= device.terms.expires_at {
                 "its offer on the chain has expired; its supplier must renew it"
-            } else if device.availability(at) == Availability::Withheld {
+            } else if device.availability(at, proofs) == Availability::Withheld {
                 "binding it failed a moment ago"
             } else {
                 return None;
@@ -276,6 +278,16 @@ fn device_reason(device: &Device, at: At) -> Option<String> {
         }
     };
     Some(text.to_owned())
+}
+
+fn proving_reason(device: &Device) -> String {
+    match &device.verdict {
+        None => "it proves its chips before it gets work".to_owned(),
+        Some(verdict) => match &verdict.reason {
+            Some(reason) => reason.clone(),
+            None => "its proof is too old; it proves its chips anew".to_owned(),
+        },
+    }
 }
 
 /// Devices, free chips, and the lowest asks in USDC and IO.

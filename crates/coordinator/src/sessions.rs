@@ -36,6 +36,8 @@ pub const STREAMS_PER_DEVICE_MAX: usize = 200;
 pub const MESSAGES_PER_SECOND_MAX: u32 = 20;
 /// Messages that it may send at once.
 pub const MESSAGES_BURST_MAX: u32 = 100;
+/// Features of a hello that are kept; there are a handful in all.
+pub const FEATURES_MAX: usize = 16;
 /// Milliseconds after which a device that was refused for our reasons may dial again.
 pub const RETRY_MS: u64 = 5_000;
 
@@ -60,6 +62,16 @@ pub(crate) struct Link {
     pub(crate) commands: mpsc::Sender<Outgoing>,
     pub(crate) connection: Connection,
     pub(crate) streams: Arc<Semaphore>,
+    /// What the device knows beyond the first version of the protocol, as its hello says. At
+    /// most [`FEATURES_MAX`].
+    pub(crate) features: Arc<[String]>,
+}
+
+impl Link {
+    /// Whether the device can be asked to prove its chips.
+    pub(crate) fn can_prove(&self) -> bool {
+        self.features.iter().any(|feature| feature == ionet_wire::prove::FEATURE)
+    }
 }
 
 /// A device that wants to be admitted. Its signatures hold, and the chain was asked.

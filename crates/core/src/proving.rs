@@ -4,6 +4,7 @@
 use crate::{ChipClass, Provenance};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// One occasion to prove: an hour's, which all idle devices share, or one for devices that just
 /// came. A coordinator numbers its own, upwards from 1.
@@ -83,6 +84,43 @@ pub enum Tier {
     Proven,
 }
 
+impl Tier {
+    /// Every tier, the least known first.
+    pub const ALL: [Self; 3] = [Self::Claimed, Self::Measured, Self::Proven];
+
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Measured => "measured",
+            Self::Proven => "proven",
+        }
+    }
+
+    /// Whether it asks for nothing.
+    pub fn is_claimed(&self) -> bool {
+        *self == Self::Claimed
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// No such tier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown tier; known are: claimed, measured, proven")]
+pub struct UnknownTier;
+
+impl FromStr for Tier {
+    type Err = UnknownTier;
+    fn from_str(text: &str) -> Result<Self, UnknownTier> {
+        Self::ALL.into_iter().find(|tier| tier.as_str() == text).ok_or(UnknownTier)
+    }
+}
+
 /// What a figure is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -140,8 +178,40 @@ pub struct Verdict {
     pub expires_at_ms: i64,
 }
 
+impl Verdict {
+    /// Whether it counts at `now_ms`, in unix milliseconds.
+    pub const fn counts_at(&self, now_ms: i64) -> bool {
+        now_ms < self.expires_at_ms
+    }
+
+    /// What it is worth at `now_ms`: one that has expired shows nothing.
+    pub const fn tier_at(&self, now_ms: i64) -> Tier {
+        if self.counts_at(now_ms) { self.tier } else { Tier::Claimed }
+    }
+
+    /// Whether it keeps to every limit of this module.
+    pub fn is_bounded(&self) -> bool {
+        let twice = |(i, figure): (usize, &Measure)| {
+            self.evidence[..i].iter().any(|earlier| earlier.quantity == figure.quantity)
+        };
+        let fits = |s: &Signal| s.code.len() <= CODE_BYTES_MAX && s.text.len() <= TEXT_BYTES_MAX;
+        self.score <= SCORE_MAX
+            && self.evidence.len() <= EVIDENCE_MAX
+            && !self.evidence.iter().enumerate().any(twice)
+            && self.signals.len() <= SIGNALS_MAX
+            && self.signals.iter().all(fits)
+            && self.reason.as_ref().is_none_or(|r| r.len() <= TEXT_BYTES_MAX)
+    }
+}
+
 /// The score of a chip that does all that is expected of its class.
 pub const SCORE_MAX: u16 = 1_000;
+/// Most figures of one verdict: one a [`Quantity`].
+pub const EVIDENCE_MAX: usize = 7;
+/// Bytes of a reason or of a remark's text: a few lines of a terminal.
+pub const TEXT_BYTES_MAX: usize = 512;
+/// Bytes of a remark's code.
+pub const CODE_BYTES_MAX: usize = 64;
 /// Most remarks of one verdict.
 pub const SIGNALS_MAX: usize = 16;
 

@@ -1,6 +1,6 @@
 //! What a renter asks for.
 
-use crate::{Asset, ChipClass, ImageRef, RegionFilter};
+use crate::{Asset, ChipClass, ImageRef, RegionFilter, Tier};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -123,6 +123,10 @@ pub struct ClusterSpec {
     /// The least that workloads must be able to reach outside.
     #[serde(default)]
     pub egress: Egress,
+    /// How far the chips must be known. Left out of the written form where it asks for nothing,
+    /// so that the hash of an older spec stays what was signed.
+    #[serde(default, skip_serializing_if = "Tier::is_claimed")]
+    pub min_tier: Tier,
     /// What the lease is paid in.
     #[serde(default)]
     pub asset: Asset,

@@ -5,7 +5,7 @@ use crate::cluster::EndReason;
 use crate::device::DeviceTerms;
 use crate::event::{AttestedLine, BoundLine, NewCluster};
 use crate::lease::{DepositLow, LeaseView, LineRef};
-use ionet_core::{ClusterId, DeviceId, Inventory, PartStatus, Wallet};
+use ionet_core::{ClusterId, DeviceId, Inventory, PartStatus, Verdict, Wallet};
 
 /// What the core is told: a wish, an observation, or that some time went by. Each may be told
 /// twice: what is known already gives no events.
@@ -72,6 +72,18 @@ pub enum Command {
     ClearClone {
         /// The device.
         device: DeviceId,
+    },
+    /// A device's proof was checked, or it did not give one in time.
+    JudgeDevice {
+        /// The device.
+        device: DeviceId,
+        /// What came of it.
+        verdict: Box<Verdict>,
+    },
+    /// Whether devices must prove their chips before they get work: a setting of whoever leads.
+    RequireProofs {
+        /// Whether.
+        required: bool,
     },
     /// A heartbeat: every part that the device holds.
     DeviceReport {
@@ -223,6 +235,9 @@ pub enum Rejection {
     /// An inventory over its limits.
     #[error("the device's inventory is over its limits, or it offers no chip")]
     Inventory,
+    /// A verdict over its limits.
+    #[error("the verdict is over its limits")]
+    Verdict,
     /// The chain has no record of it any more.
     #[error("the chain holds no record of device {0}; register it again")]
     Retired(DeviceId),

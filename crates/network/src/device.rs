@@ -2,7 +2,7 @@
 
 use crate::At;
 use crate::limits::BIND_FAILED_REST_MS;
-use ionet_core::{ClusterId, DeviceId, Inventory, Slice, Wallet};
+use ionet_core::{ClusterId, DeviceId, Inventory, Slice, Tier, Verdict, Wallet};
 use ionet_placement::{Asks, Availability, Candidate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,6 +63,8 @@ pub struct Hold {
 pub enum DeviceState {
     /// Known, never connected.
     Enrolled,
+    /// Connected; its chips are not proven, or were too long ago.
+    Proving,
     /// Connected and free.
     Idle,
     /// A cluster holds it; its meter does not run yet.
@@ -112,6 +114,9 @@ pub struct Device {
     pub holds: BTreeMap<ClusterId, Hold>,
     /// The most chips that could be leased at once since it enrolled.
     pub chips_sold_max: u8,
+    /// What is known of its chips.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
 }
 
 impl Device {
@@ -136,8 +141,19 @@ impl Device {
         !self.holds.is_empty()
     }
 
-    /// Its state in one word.
-    pub fn state(&self) -> DeviceState {
+    /// How far its chips are known at `at`.
+    pub fn tier(&self, at: At) -> Tier {
+        self.verdict.as_ref().map_or(Tier::Claimed, |verdict| verdict.tier_at(at.0))
+    }
+
+    /// Whether it must prove its chips before it gets more work, where proofs are required.
+    /// What it serves it goes on serving.
+    pub fn owes_proof(&self, at: At) -> bool {
+        !self.verdict.as_ref().is_some_and(|verdict| verdict.counts_at(at.0))
+    }
+
+    /// Its state in one word at `at`. `proofs`: whether proofs are required.
+    pub fn state(&self, at: At, proofs: bool) -> DeviceState {
         if self.retired.is_some() {
             return DeviceState::Retired;
         }
@@ -151,12 +167,13 @@ impl Device {
             Presence::Online { .. } if self.draining.is_some() => DeviceState::Draining,
             Presence::Online { .. } if self.holds.values().any(|h| h.earning) => DeviceState::Hired,
             Presence::Online { .. } if self.is_hired() => DeviceState::Bound,
+            Presence::Online { .. } if proofs && self.owes_proof(at) => DeviceState::Proving,
             Presence::Online { .. } => DeviceState::Idle,
         }
     }
 
-    /// Whether it can take work at `at`.
-    pub fn availability(&self, at: At) -> Availability {
+    /// Whether it can take work at `at`. `proofs`: whether proofs are required.
+    pub fn availability(&self, at: At, proofs: bool) -> Availability {
         let resting = self.bind_failed.is_some_and(|t| at.ms_since(t) < BIND_FAILED_REST_MS);
         let sellable = self.terms.accepts_us && at < self.terms.expires_at;
         if self.retired.is_some() || self.cloned.is_some() || resting || !sellable {
@@ -166,12 +183,13 @@ impl Device {
             Presence::Enrolled { .. } | Presence::Offline { .. } => Availability::Offline,
             Presence::Suspect { .. } => Availability::Suspect,
             Presence::Online { .. } if self.draining.is_some() => Availability::Draining,
+            Presence::Online { .. } if proofs && self.owes_proof(at) => Availability::Proving,
             Presence::Online { .. } => Availability::Available,
         }
     }
 
-    /// The device as placement sees it.
-    pub fn candidate(&self, at: At) -> Candidate {
+    /// The device as placement sees it. `proofs`: whether proofs are required.
+    pub fn candidate(&self, at: At, proofs: bool) -> Candidate {
         Candidate {
             device: self.id,
             supplier: self.owner,
@@ -182,7 +200,8 @@ impl Device {
             egress: self.inventory.egress,
             asks: self.terms.asks,
             memory_bytes: self.inventory.slice.memory_bytes,
-            availability: self.availability(at),
+            tier: self.tier(at),
+            availability: self.availability(at, proofs),
         }
     }
 

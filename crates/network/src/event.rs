@@ -5,7 +5,7 @@ use crate::cluster::EndReason;
 use crate::device::DeviceTerms;
 use crate::lease::{DepositLevel, LeaseTerms, LineRef};
 use crate::quote::QuoteTerms;
-use ionet_core::{ClusterId, ClusterSpec, DeviceId, Inventory, Wallet};
+use ionet_core::{ClusterId, ClusterSpec, DeviceId, Inventory, Verdict, Wallet};
 use ionet_placement::Refusal;
 use ionet_units::{BaseUnits, Rate};
 use serde::{Deserialize, Serialize};
@@ -220,6 +220,18 @@ events! {
     CloneCleared(1) "clone-cleared" {
         /// The key.
         device: DeviceId,
+    }
+    /// What came of a device's proof, or of its silence when it was asked for one.
+    DeviceJudged(1) "device-judged" {
+        /// The device.
+        device: DeviceId,
+        /// What is known of its chips from then on.
+        verdict: Box<Verdict>,
+    }
+    /// Whether devices must prove their chips before they get work, from now on.
+    ProofsRequired(1) "proofs-required" {
+        /// Whether.
+        required: bool,
     }
     /// A renter took a quote.
     ClusterRequested(1) "cluster-requested" {
@@ -477,6 +489,8 @@ events! {
 /// Of what an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
+    /// All devices and clusters.
+    Network,
     /// A device.
     Device(DeviceId),
     /// A cluster.
@@ -497,7 +511,9 @@ impl Event {
             | Event::DeviceLost { device, .. }
             | Event::DrainChanged { device, .. }
             | Event::CloneSuspected { device }
-            | Event::CloneCleared { device } => Subject::Device(*device),
+            | Event::CloneCleared { device }
+            | Event::DeviceJudged { device, .. } => Subject::Device(*device),
+            Event::ProofsRequired { .. } => Subject::Network,
             Event::ClusterRequested { new, .. } => Subject::Cluster(new.cluster),
             Event::QuoteExpired { cluster }
             | Event::LeaseOpened { cluster, .. }

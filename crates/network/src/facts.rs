@@ -1,7 +1,7 @@
 //! Everything that is known: events, folded.
 
 use crate::limits::REPLACEMENTS_PER_MINUTE_MAX;
-use crate::{At, Cluster, Device, Hold, LineState};
+use crate::{At, Cluster, Device, DeviceState, Hold, LineState};
 use ionet_core::{ClusterId, DeviceId, Wallet};
 use ionet_placement::Candidate;
 use serde::Serialize;
@@ -17,12 +17,21 @@ pub struct Facts {
     pub clusters: BTreeMap<ClusterId, Cluster>,
     /// When hired devices were last declared lost; as many as the cap per minute.
     pub losses: VecDeque<At>,
+    /// Whether devices must prove their chips before they get work.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub proofs_required: bool,
 }
 
 impl Facts {
     /// Every device as placement sees it at `at`.
     pub fn candidates(&self, at: At) -> Vec<Candidate> {
-        self.devices.values().map(|device| device.candidate(at)).collect()
+        let proofs = self.proofs_required;
+        self.devices.values().map(|device| device.candidate(at, proofs)).collect()
+    }
+
+    /// A device's state as people see it at `at`. None: no such device.
+    pub fn state_of(&self, device: DeviceId, at: At) -> Option<DeviceState> {
+        Some(self.devices.get(&device)?.state(at, self.proofs_required))
     }
 
     /// Clusters of a renter, the newest last.

@@ -123,7 +123,7 @@ fn sessions_are_numbered_and_a_cloned_disk_shows() {
     w.tell(hello(1));
     w.tell(hello(1));
     assert_eq!(kinds(&w.tell(hello(1))), ["clone-suspected"]);
-    assert_eq!(w.facts.devices[&device].state(), DeviceState::Cloned);
+    assert_eq!(w.facts.state_of(device, w.now).unwrap(), DeviceState::Cloned);
     assert!(matches!(w.try_tell(hello(6)), Err(Rejection::Cloned(_))));
     w.tell(Command::ClearClone { device });
     assert_eq!(kinds(&w.tell(hello(6))), ["session-opened"]);
@@ -391,10 +391,10 @@ fn a_device_that_comes_back_in_time_goes_on() {
     w.ready(1, 1);
     let (device, silent_since) = (device_id(1), w.now);
     w.tell(Command::DeviceSilent { device, silent_since });
-    assert_eq!(w.facts.devices[&device].state(), DeviceState::Suspect);
+    assert_eq!(w.facts.state_of(device, w.now).unwrap(), DeviceState::Suspect);
     let before = w.facts.clusters[&cluster_id(1)].clone();
     w.hear_part(1, 1, PartState::Ready { alive_nodes: Some(1) });
-    assert_eq!(w.facts.devices[&device].state(), DeviceState::Hired);
+    assert_eq!(w.facts.state_of(device, w.now).unwrap(), DeviceState::Hired);
     assert_eq!(w.facts.clusters[&cluster_id(1)], before);
 }
 

@@ -1,6 +1,6 @@
 //! What placement looks at of a device.
 
-use ionet_core::{Asset, ChipClass, DeviceId, Egress, Region, Wallet};
+use ionet_core::{Asset, ChipClass, DeviceId, Egress, Region, Tier, Wallet};
 use serde::{Deserialize, Serialize};
 
 /// What a supplier asks, in base units per chip and hour; none: the asset is not accepted.
@@ -32,6 +32,8 @@ pub enum Availability {
     Available,
     /// Its owner wants it back.
     Draining,
+    /// It proves its chips first.
+    Proving,
     /// It was silent for a few heartbeats.
     Suspect,
     /// It is not connected.
@@ -62,6 +64,8 @@ pub struct Candidate {
     pub asks: Asks,
     /// Memory for workloads, in bytes.
     pub memory_bytes: u64,
+    /// How far its chips are known now.
+    pub tier: Tier,
     /// Whether it can take work now.
     pub availability: Availability,
 }

@@ -26,6 +26,7 @@
 //!     egress: Egress::None,
 //!     asks: Asks { usdc: Some(ask), io: None },
 //!     memory_bytes: 1 << 30,
+//!     tier: Tier::Claimed,
 //!     availability: Availability::Available,
 //! };
 //! let request = Request {

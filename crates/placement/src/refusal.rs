@@ -1,6 +1,6 @@
 //! Why nothing was chosen: a funnel.
 
-use ionet_core::{Amount, Asset, ChipClass, Egress, RegionFilter};
+use ionet_core::{Amount, Asset, ChipClass, Egress, RegionFilter, Tier};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -34,6 +34,13 @@ pub enum Constraint {
     Offline,
     /// Its owner wants it back.
     Draining,
+    /// It proves its chips first.
+    Proving,
+    /// Its chips are not known well enough.
+    Tier {
+        /// The least that is wanted.
+        tier: Tier,
+    },
     /// Its free chips are too few.
     Busy,
     /// It does not take the asset.
@@ -93,6 +100,8 @@ impl Cut {
             | Constraint::Excluded
             | Constraint::Offline
             | Constraint::Draining
+            | Constraint::Proving
+            | Constraint::Tier { .. }
             | Constraint::Busy
             | Constraint::Asset { .. }
             | Constraint::Ask { .. } => false,
@@ -115,6 +124,11 @@ impl fmt::Display for Cut {
             Constraint::Excluded => write!(f, "{n} {be} in this cluster or failed it before"),
             Constraint::Offline => write!(f, "{n} {be} offline or not answering"),
             Constraint::Draining => write!(f, "{n} {be} draining"),
+            Constraint::Proving => {
+                let their = if n == 1 { "its" } else { "their" };
+                write!(f, "{n} {be} proving {their} chips")
+            }
+            Constraint::Tier { tier } => write!(f, "{n} {be} below tier {tier}"),
             Constraint::Busy => write!(f, "{n} {be} busy"),
             Constraint::Asset { asset } => {
                 let take = if n == 1 { "does" } else { "do" };

@@ -62,9 +62,14 @@ fn constraints(request: &Request<'_>) -> Vec<Constraint> {
         Constraint::Excluded,
         Constraint::Offline,
         Constraint::Draining,
+        Constraint::Proving,
         Constraint::Busy,
         Constraint::Asset { asset: spec.asset },
     ];
+    if !spec.min_tier.is_claimed() {
+        let after = all.iter().position(|c| *c == Constraint::Proving).map_or(0, |i| i + 1);
+        all.insert(after, Constraint::Tier { tier: spec.min_tier });
+    }
     if let Some(max) = request.rate_per_chip_max {
         all.push(Constraint::Ask { ceiling: Amount::new(spec.asset, max) });
     }
@@ -78,10 +83,13 @@ fn admits(rule: &Constraint, request: &Request<'_>, c: &Candidate) -> bool {
         Constraint::Egress { egress } => c.egress >= *egress,
         Constraint::ChipsPerDevice { chips } => c.chips_total >= *chips,
         Constraint::Excluded => !request.exclude.contains(&c.device),
-        Constraint::Offline => {
-            matches!(c.availability, Availability::Available | Availability::Draining)
-        }
+        Constraint::Offline => match c.availability {
+            Availability::Available | Availability::Draining | Availability::Proving => true,
+            Availability::Suspect | Availability::Offline | Availability::Withheld => false,
+        },
         Constraint::Draining => c.availability != Availability::Draining,
+        Constraint::Proving => c.availability != Availability::Proving,
+        Constraint::Tier { tier } => c.tier >= *tier,
         // A device too small for the request is counted as too small, not as busy.
         Constraint::Busy => c.chips_free >= request.spec.chips_per_device.min(c.chips_total),
         Constraint::Asset { asset } => c.asks.of(*asset).is_some(),

@@ -1,6 +1,6 @@
 //! What is chosen, and what a refusal says.
 
-use ionet_core::{ChipClass, ClusterSpec, DeviceId, Egress, Region, Wallet};
+use ionet_core::{ChipClass, ClusterSpec, DeviceId, Egress, Region, Tier, Wallet};
 use ionet_placement::*;
 use ionet_units::{Bps, Rate};
 use proptest::prelude::*;
@@ -21,6 +21,7 @@ fn device(id: u8, ask: u64) -> Candidate {
         egress: Egress::None,
         asks: Asks { usdc: Some(ask), io: None },
         memory_bytes: 1 << 30,
+        tier: Tier::Claimed,
         availability: Availability::Available,
     }
 }

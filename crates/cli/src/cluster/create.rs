@@ -12,7 +12,7 @@ use crate::wallet::{address_of, amount, asset, ledger};
 use ionet_api::{Cluster, CreateCluster, Network, Quote};
 use ionet_core::{
     Amount, Asset, ChipClass, ClusterId, ClusterSpec, Egress, GenesisHash, ImageRef, ProgramId,
-    RegionFilter, Vouch, Wallet, limits,
+    RegionFilter, Tier, Vouch, Wallet, limits,
 };
 use ionet_ledger::{KeypairFile, Ledger, LedgerError, Signer as _, addresses};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,9 @@ pub(crate) struct CreateArgs {
     /// The least that it must reach outside: none, mirrors, open
     #[arg(long, default_value = "none")]
     egress: Egress,
+    /// How far their chips must be known: claimed, measured, proven
+    #[arg(long, value_name = "TIER", default_value = "claimed")]
+    min_tier: Tier,
     /// Most that one chip may cost per hour, such as 0.05 [default: the price now]
     #[arg(long)]
     max_rate: Option<String>,
@@ -122,6 +125,7 @@ impl CreateArgs {
             ttl_seconds: self.ttl,
             image: self.image.clone().unwrap_or_default(),
             egress: self.egress,
+            min_tier: self.min_tier,
             asset: self.asset,
             rate_per_chip_max: max.map(|m| m.base_units),
             vouch: self.vouch,

@@ -40,6 +40,7 @@ fn rejected(rejection: Rejection) -> ControlError {
         Rejection::QuoteExpired { .. } => ControlError::QuoteExpired(reason),
         Rejection::NoCapacity(refusal) => no_capacity(&refusal),
         Rejection::Inventory
+        | Rejection::Verdict
         | Rejection::Retired(_)
         | Rejection::Cloned(_)
         | Rejection::StaleSession { .. }
@@ -148,6 +149,7 @@ impl Leader {
         self.metrics.log_seq.set(self.seq as i64);
         tracing::info!(seq = self.seq, kind = event.kind(), request_id, subject = ?event.subject());
         match event.subject() {
+            Subject::Network => self.changed_devices.extend(self.facts.devices.keys()),
             Subject::Device(device) => {
                 self.changed_devices.insert(device);
             }
@@ -160,7 +162,7 @@ impl Leader {
         super::publish::note(timelines, facts, at, self.seq, event, request_id);
         let asset = match event.subject() {
             Subject::Cluster(id) => self.facts.clusters.get(&id).map(|c| c.quote.asset),
-            Subject::Device(_) => None,
+            Subject::Device(_) | Subject::Network => None,
         };
         self.metrics.saw(event, asset);
     }

@@ -123,7 +123,7 @@ impl Leader {
         let device = self.facts.devices.get(&id)?;
         let seen = self.sessions.table().get(id).map(|s| s.seen);
         let seen = seen.or_else(|| self.soft.heard.get(&id).map(|h| h.at));
-        let shown = present::device(device, now, seen);
+        let shown = present::device(device, now, self.facts.proofs_required, seen);
         self.driver.views.put_device(shown.clone());
         Some(shown)
     }
@@ -137,7 +137,7 @@ impl Leader {
             let connected: Vec<_> = self.sessions.table().iter().map(|(d, _)| d).collect();
             self.changed_devices.extend(connected);
             self.driver.views.set_offers(present::offers(&self.facts, now));
-            self.metrics.count(&self.facts, self.sessions.table().len());
+            self.metrics.count(&self.facts, now, self.sessions.table().len());
         }
         for id in std::mem::take(&mut self.changed_clusters) {
             self.publish_cluster(id);

@@ -2,12 +2,12 @@
 
 use super::Leader;
 use super::apply::no_capacity;
-use crate::control::{ControlError, DeviceStream, Reply, Request};
+use crate::control::{ControlError, DeviceStream, Prover, Reply, Request};
 use crate::present::{lease_expiry, lease_terms};
 use crate::{START_ALLOWANCE_S, seal, sessions};
 use ionet_api::{Cluster, Device, Quote, QuotedDevice};
-use ionet_core::{Amount, ClusterId, ClusterSpec, DeviceId, Role, Wallet};
-use ionet_network::{Command, EndReason, QuoteError, quote};
+use ionet_core::{Amount, ClusterId, ClusterSpec, DeviceId, Role, Verdict, Wallet};
+use ionet_network::{Command, DeviceState, EndReason, QuoteError, quote};
 use ionet_units::{BaseUnits, Bps};
 use ionet_wire::message::{Open, Purpose};
 
@@ -30,6 +30,13 @@ impl Leader {
             }
             Request::Drain { supplier, device, drain, reply } => {
                 let _ = reply.send(self.drain(supplier, device, drain).await);
+            }
+            Request::Provers { reply } => {
+                let _ = reply.send(Ok(self.provers()));
+                return false;
+            }
+            Request::Judge { device, verdict, reply } => {
+                let _ = reply.send(self.judge(device, verdict).await);
             }
             Request::OpenStream { renter, cluster, device, purpose, request_id, reply } => {
                 self.open(renter, cluster, device, purpose, request_id, reply);
@@ -121,6 +128,43 @@ impl Leader {
         }
         self.apply(now, Command::Drain { device: id, drain }, None).await?;
         self.publish_device(now, id).ok_or(missing)
+    }
+
+    fn provers(&self) -> Vec<Prover> {
+        let (now, table) = (self.clock.now(), self.sessions.table());
+        let prover = |device: &ionet_network::Device| {
+            let session = table.get(device.id).filter(|session| session.link.can_prove())?;
+            let proving = match device.state(now, self.facts.proofs_required) {
+                DeviceState::Proving => true,
+                DeviceState::Idle => false,
+                DeviceState::Enrolled
+                | DeviceState::Bound
+                | DeviceState::Hired
+                | DeviceState::Draining
+                | DeviceState::Suspect
+                | DeviceState::Offline
+                | DeviceState::Cloned
+                | DeviceState::Retired => return None,
+            };
+            Some(Prover {
+                device: device.id,
+                session: session.number,
+                proving,
+                inventory: device.inventory.clone(),
+                verdict: device.verdict.clone(),
+            })
+        };
+        self.facts.devices.values().filter_map(prover).collect()
+    }
+
+    async fn judge(
+        &mut self,
+        device: DeviceId,
+        verdict: Box<Verdict>,
+    ) -> Result<Device, ControlError> {
+        let now = self.clock.now();
+        self.apply(now, Command::JudgeDevice { device, verdict }, None).await?;
+        self.publish_device(now, device).ok_or(ControlError::NotFound { what: "device" })
     }
 
     fn open(

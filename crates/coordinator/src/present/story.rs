@@ -21,6 +21,14 @@ pub(crate) fn story(event: &Event, asset: Asset) -> String {
         Event::DrainChanged { device, .. } => format!("device {device} takes work again"),
         Event::CloneSuspected { device } => format!("two machines show the key of {device}"),
         Event::CloneCleared { device } => format!("the key of {device} is on one machine again"),
+        Event::DeviceJudged { device, verdict } => {
+            let tier = verdict.tier;
+            format!("device {device} was judged: {tier}, score {} of 1000", verdict.score)
+        }
+        Event::ProofsRequired { required: true } => {
+            "devices must prove their chips before they get work".to_owned()
+        }
+        Event::ProofsRequired { .. } => "devices need not prove their chips".to_owned(),
         Event::ClusterRequested { new, .. } => {
             let count = new.spec.devices;
             format!("{count} x {} asked for; waits for lease {}", new.spec.chip, new.lease)

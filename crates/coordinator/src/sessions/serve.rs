@@ -1,7 +1,7 @@
 //! The QUIC side of a session.
 
 use super::{
-    COMMANDS_MAX, HELLO_SECONDS_MAX, HELLOS_MAX, Knock, Link, MESSAGES_BURST_MAX,
+    COMMANDS_MAX, FEATURES_MAX, HELLO_SECONDS_MAX, HELLOS_MAX, Knock, Link, MESSAGES_BURST_MAX,
     MESSAGES_PER_SECOND_MAX, Outgoing, RETRY_MS, STREAMS_PER_DEVICE_MAX, Sessions, refused,
 };
 use ionet_core::DeviceId;
@@ -58,7 +58,11 @@ async fn greet(
     };
     let (commands, outgoing) = mpsc::channel(COMMANDS_MAX);
     let streams = Arc::new(Semaphore::new(STREAMS_PER_DEVICE_MAX));
-    let link = Link { commands, connection: connection.clone(), streams };
+    let features = match &hello {
+        Ok(hello) => hello.features.iter().take(FEATURES_MAX).cloned().collect(),
+        Err(_) => Arc::default(),
+    };
+    let link = Link { commands, connection: connection.clone(), streams, features };
     let welcome = match hello {
         Ok(hello) => knock(&sessions, device, hello, link).await,
         Err(no) => Err(no),

@@ -3,7 +3,7 @@
 use super::device_of;
 use crate::limits::STALE_HELLOS_MAX;
 use crate::{DeviceTerms, Event, Facts, Rejection};
-use ionet_core::{DeviceId, Inventory, Wallet};
+use ionet_core::{DeviceId, Inventory, Verdict, Wallet};
 
 pub(super) fn enrol(
     facts: &Facts,
@@ -96,4 +96,19 @@ pub(super) fn drain(
 pub(super) fn clear_clone(facts: &Facts, device: DeviceId) -> Result<Vec<Event>, Rejection> {
     let known = device_of(facts, device)?;
     Ok(known.cloned.map(|_| Event::CloneCleared { device }).into_iter().collect())
+}
+
+/// The newest evidence counts: what comes late from an older trial changes nothing.
+pub(super) fn judge(
+    facts: &Facts,
+    device: DeviceId,
+    verdict: Box<Verdict>,
+) -> Result<Vec<Event>, Rejection> {
+    let known = device_of(facts, device)?;
+    if !verdict.is_bounded() {
+        return Err(Rejection::Verdict);
+    }
+    let news =
+        known.verdict.as_ref().is_none_or(|old| verdict.at_ms >= old.at_ms && *verdict != *old);
+    Ok(news.then_some(Event::DeviceJudged { device, verdict }).into_iter().collect())
 }

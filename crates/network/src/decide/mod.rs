@@ -35,6 +35,11 @@ pub fn decide(facts: &Facts, at: At, command: Command) -> Result<Vec<Event>, Rej
         Command::UpdateTerms { device, terms } => device::update_terms(facts, device, terms),
         Command::Drain { device, drain } => device::drain(facts, device, drain),
         Command::ClearClone { device } => device::clear_clone(facts, device),
+        Command::JudgeDevice { device, verdict } => device::judge(facts, device, verdict),
+        Command::RequireProofs { required } => {
+            let changes = facts.proofs_required != required;
+            Ok(changes.then_some(Event::ProofsRequired { required }).into_iter().collect())
+        }
         Command::SessionClosed { device, session, silent_since } => {
             silence::session_closed(facts, at, device, session, silent_since)
         }

@@ -23,6 +23,7 @@ impl Facts {
                 bind_failed: None,
                 holds: BTreeMap::new(),
                 chips_sold_max: 0,
+                verdict: None,
             };
             new.chips_sold_max = new.chips_total();
             self.devices.insert(id, new);
@@ -47,7 +48,15 @@ impl Facts {
 impl Device {
     fn fold(&mut self, at: At, event: &Event) {
         match event {
-            Event::DeviceChanged { inventory, .. } => self.inventory = (**inventory).clone(),
+            Event::DeviceChanged { inventory, .. } => {
+                if inventory.chips != self.inventory.chips
+                    && let Some(verdict) = &mut self.verdict
+                {
+                    // It was about other chips. What is left of it is only how the device did.
+                    verdict.expires_at_ms = verdict.expires_at_ms.min(at.0);
+                }
+                self.inventory = (**inventory).clone();
+            }
             Event::TermsChanged { terms, .. } => {
                 self.terms = terms.clone();
                 self.retired = None;
@@ -69,6 +78,7 @@ impl Device {
                 self.cloned = None;
                 self.stale_hellos = 0;
             }
+            Event::DeviceJudged { verdict, .. } => self.verdict = Some((**verdict).clone()),
             // Enrolment made this device; the rest is about clusters.
             other => debug_assert!(matches!(other, Event::DeviceEnrolled { .. }), "{other:?}"),
         }

@@ -11,6 +11,11 @@ impl Facts {
     /// Takes `event`, which happened at `at`, into account.
     pub fn fold(&mut self, at: At, event: &Event) {
         match event.subject() {
+            Subject::Network => {
+                if let Event::ProofsRequired { required } = event {
+                    self.proofs_required = *required;
+                }
+            }
             Subject::Device(id) => self.fold_device(at, id, event),
             Subject::Cluster(id) => {
                 let before = self.clusters.get(&id).map(holds_of).unwrap_or_default();
