@@ -18,6 +18,7 @@ mod rest;
 mod session;
 mod sse;
 mod wallet;
+mod wallet_graph;
 mod worker;
 
 use clap::Parser as _;

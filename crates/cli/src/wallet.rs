@@ -4,6 +4,7 @@ use crate::context::{Context, parse_wallet, wallet_of};
 use crate::failure::{Failure, Kind, Result};
 use crate::local::network::LocalNetwork;
 use crate::output::number;
+use crate::wallet_graph::{self, Reach};
 use ionet_core::{Amount, Asset, ClusterId, Wallet};
 use ionet_ledger::interface::account::{Lease, LeaseState};
 use ionet_ledger::{Address, KeypairFile, Ledger, Signer as _, token};
@@ -54,6 +55,24 @@ pub(crate) enum WalletCommand {
         /// Do not ask.
         #[arg(short, long)]
         yes: bool,
+    },
+    /// Who funded whom: the wallets that one hand feeds, and what a wallet counts for
+    Graph {
+        /// Of another wallet.
+        address: Option<String>,
+        /// How far to read.
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// What links two wallets, step by step with its evidence
+    Link {
+        /// The one.
+        a: String,
+        /// The other.
+        b: String,
+        /// How far to read.
+        #[command(flatten)]
+        reach: Reach,
     },
 }
 
@@ -117,6 +136,10 @@ pub(crate) async fn run(context: &Context, command: WalletCommand) -> Result<()>
             let to = parse_wallet(&to)?;
             send(context, &to, amount(asset, &text)?, yes).await
         }
+        WalletCommand::Graph { address, reach } => {
+            wallet_graph::graph(context, address.as_deref(), &reach).await
+        }
+        WalletCommand::Link { a, b, reach } => wallet_graph::link(context, &a, &b, &reach).await,
     }
 }
 
