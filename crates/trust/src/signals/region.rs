@@ -64,7 +64,7 @@ type Circles = &'static [(i32, i32, u64)];
 /// The circles of each region by name. Boundaries are not ours to draw: these hold what an atlas
 /// calls so, and overlap.
 const REGIONS: [(&str, Circles); 16] = [
-    ("africa", &[(2, 20, 5_200)]),
+    ("africa", &[(2, 20, 4_500), (16, -24, 500), (-18, 57, 900)]),
     ("asia-east", &[(37, 112, 3_900)]),
     ("asia-south", &[(22, 79, 2_600)]),
     ("asia-southeast", &[(5, 112, 3_900)]),

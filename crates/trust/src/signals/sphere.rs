@@ -3,6 +3,8 @@
 /// One, in fixed point. Cosines are right to a few thousand millionths of a millionth, an angle
 /// between near places to some ten metres.
 const ONE: i128 = 1_000_000_000_000;
+/// What roundings of a cosine come to at the most; in doubt a place is near enough.
+const NOISE: i128 = 50;
 /// Half a turn, in the same unit.
 const PI: i128 = 3_141_592_653_590;
 /// The least radius of curvature of the Earth, in metres, which makes a given number of metres the
@@ -34,7 +36,7 @@ impl Place {
     /// Whether another place is farther than so many metres.
     pub(super) fn is_farther_than(self, other: Place, metres: u64) -> bool {
         let angle = i128::from(metres) * ONE / RADIUS_M;
-        angle < PI && self.cosine_to(other) < cosine(angle)
+        angle < PI && self.cosine_to(other) + NOISE < cosine(angle)
     }
 }
 

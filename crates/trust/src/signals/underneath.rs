@@ -193,7 +193,8 @@ fn is_name(text: &str) -> bool {
 
 /// How far the times of rounds jump, in thousandths of the median round, if that is more than one
 /// tenant makes. The median of the steps from each round to the next: neither one interruption
-/// nor slow throttling moves it. At home a game or a browser on the same chip does the same.
+/// nor slow throttling moves it. At home a game on the same chip does the same; and a tenant who
+/// delays fewer than one round in four is not seen.
 pub fn contention(rounds_us: &[u32]) -> Option<u32> {
     let rounds = &rounds_us[..rounds_us.len().min(ROUNDS_MAX)];
     if rounds.len() < ROUNDS_MIN {
