@@ -1,4 +1,6 @@
-use ionet_core::{Amount, Asset, ClusterId, ClusterSpec, DeviceId, Role, SignatureBytes, Wallet};
+use ionet_core::{
+    Amount, Asset, ClusterId, ClusterSpec, DeviceId, Role, SignatureBytes, Tier, Wallet,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -31,6 +33,10 @@ pub struct QuotedDevice {
     pub role: Role,
     /// Where it stands.
     pub region: String,
+    /// How far its chips are known: `claimed`, `measured` or `proven`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub tier: Tier,
     /// What it asks per chip and hour.
     pub rate: Money,
     /// Why it was chosen.
@@ -143,6 +149,10 @@ pub struct MemberView {
     pub state: String,
     /// Detail of the state.
     pub detail: Option<String>,
+    /// How far its chips are known: `claimed`, `measured` or `proven`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub tier: Tier,
     /// Address inside the cluster.
     pub ip: String,
     /// Rate per chip and hour.

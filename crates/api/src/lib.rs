@@ -39,7 +39,9 @@ pub use cluster::{
     Access, Cluster, ClusterEvent, CreateCluster, ExecMessage, LeaseTerms, MemberView, Money,
     Quote, QuotedDevice, RECEIPTS_MAX, Receipt, RefusedReceipt, StateName, Step, Vouch, Vouched,
 };
-pub use device::{Device, DeviceStateName, Drain, Offer};
+pub use device::{
+    Device, DeviceFigure, DeviceSignal, DeviceStateName, DeviceVerdict, Drain, Offer,
+};
 pub use network::Network;
 pub use problem::{Problem, ProblemCode};
 pub use session::{Challenge, ChallengeRequest, Scope, Token, TokenRequest};

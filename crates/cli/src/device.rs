@@ -3,12 +3,15 @@
 mod blob;
 mod draw;
 mod enrol;
+mod show;
 
 pub(crate) use enrol::{Asks, enrol_here};
+pub(crate) use show::painted;
+use show::table;
 
-use crate::context::{Context, parse_wallet};
+use crate::context::{Context, now_unix, parse_wallet};
 use crate::failure::Result;
-use crate::output::{Output, number};
+use crate::output::number;
 use ionet_api::{Device, Drain};
 use ionet_core::{DeviceId, catalogue};
 use std::path::PathBuf;
@@ -81,56 +84,10 @@ async fn list(context: &Context, supplier: Option<&str>) -> Result<()> {
     context.out.answer(&devices, || table(context.out, &devices))
 }
 
-fn state_of(device: &Device) -> String {
-    let name = serde_json::to_value(device.state).ok();
-    name.as_ref().and_then(|v| v.as_str()).unwrap_or("unknown").to_owned()
-}
-
-fn table(out: Output, devices: &[Device]) -> String {
-    if devices.is_empty() {
-        return "no devices; `ionet up` starts some, `ionet device request` enrols one".into();
-    }
-    let mut table = out.table(["device", "state", "chip", "free", "region", "egress", "asks"]);
-    for d in devices {
-        let asks: Vec<_> = d.asks.iter().map(|a| a.text.as_str()).collect();
-        table.add_row([
-            d.id.to_string().into(),
-            state_of(d).into(),
-            d.chip.clone().into(),
-            number(format!("{}/{}", d.chips_free, d.chips)),
-            d.region.clone().into(),
-            d.egress.clone().into(),
-            number(asks.join(", ")),
-        ]);
-    }
-    table.to_string()
-}
-
 /// `ionet device show`, and `ionet worker status`.
 pub(crate) async fn show(context: &Context, id: DeviceId) -> Result<()> {
     let device: Device = context.rest()?.get(&format!("/v1/devices/{id}")).await?;
-    context.out.answer(&device, || {
-        let mut text = table(context.out, std::slice::from_ref(&device));
-        text.push_str(&format!("\n\nsupplier  {}\n", device.supplier));
-        if let Some(reason) = &device.reason {
-            text.push_str(&format!("reason    {reason}\n"));
-        }
-        if let Some(i) = &device.inventory {
-            text.push_str(&format!(
-                "machine   {}, {} (claimed)\nCPU       {} x {} (claimed)\nmemory    {} (claimed)\n\
-                 for sale  {}.{:03} threads, {} of memory\n",
-                i.hostname,
-                i.os,
-                i.cpu.threads,
-                i.cpu.model,
-                crate::output::bytes(i.memory_bytes),
-                i.slice.cpu_milli / 1_000,
-                i.slice.cpu_milli % 1_000,
-                crate::output::bytes(i.slice.memory_bytes),
-            ));
-        }
-        text
-    })
+    context.out.answer(&device, || show::text(context.out, &device, now_unix() * 1_000))
 }
 
 fn classes(context: &Context) -> Result<()> {

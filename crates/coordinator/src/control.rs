@@ -19,6 +19,7 @@ use ionet_core::{
     ChainRef, ChipClass, ClusterId, ClusterSpec, DeviceId, Inventory, Verdict, Wallet,
 };
 use ionet_wire::message::{Purpose, SignedReceipt};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -396,6 +397,12 @@ impl Control {
     /// Every connected device that is idle or owes a proof, and says that it can prove.
     pub async fn provers(&self) -> Result<Vec<Prover>, ControlError> {
         self.ask(|reply| Request::Provers { reply }).await
+    }
+
+    /// Publishes when which device is asked to prove its chips, in unix milliseconds: all of
+    /// them at once.
+    pub fn set_next_trials(&self, trials: BTreeMap<DeviceId, i64>) {
+        self.shared.views.set_next_trials(trials);
     }
 
     /// Takes note of what came of a device's trial. One that is older than what is known changes

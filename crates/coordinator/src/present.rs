@@ -1,6 +1,7 @@
 //! Facts as their owners see them: the REST interface's types.
 
 mod story;
+mod verdict;
 
 pub(crate) use story::story;
 
@@ -85,6 +86,8 @@ pub(crate) struct Soft<'a> {
     pub(crate) parts: &'a BTreeMap<DeviceId, Vec<PartStatus>>,
     /// Served seconds of lines that are metered here.
     pub(crate) served: &'a dyn Fn(&Cluster, ionet_network::LineRef, &Line) -> u64,
+    /// When it is looked at.
+    pub(crate) now: At,
     /// Unix seconds until which the deposit lasts, as last read.
     pub(crate) paid_until: Option<i64>,
 }
@@ -138,6 +141,8 @@ fn status<'a>(soft: &'a Soft<'_>, cluster: &Cluster, seat: &Seat) -> Option<&'a 
 fn members(facts: &Facts, cluster: &Cluster, soft: &Soft<'_>) -> Vec<api::MemberView> {
     let supplier =
         |device: &DeviceId| facts.devices.get(device).map_or(Wallet([0; 32]), |d| d.owner);
+    let tier =
+        |device: &DeviceId| facts.devices.get(device).map(|d| d.tier(soft.now)).unwrap_or_default();
     let chips = u64::from(cluster.spec.chips_per_device);
     let rate = |rate: u64| Amount::new(cluster.quote.asset, rate.div_ceil(chips)).into();
     if cluster.slots.is_empty() {
@@ -148,6 +153,7 @@ fn members(facts: &Facts, cluster: &Cluster, soft: &Soft<'_>) -> Vec<api::Member
             role: line.slot.map_or(ionet_core::Role::Worker, role_of),
             state: "stopped".to_owned(),
             detail: None,
+            tier: tier(&line.device),
             ip: String::new(),
             rate: rate(line.rate.0),
             line: Some((u32::from(at.page), at.index)),
@@ -164,6 +170,7 @@ fn members(facts: &Facts, cluster: &Cluster, soft: &Soft<'_>) -> Vec<api::Member
             role: role_of(slot),
             state,
             detail,
+            tier: tier(&seat.device),
             ip: cluster.subnet.map(|n| subnet::address(n, slot).to_string()).unwrap_or_default(),
             rate: rate(seat.rate.0),
             line: seat.line.map(|at| (u32::from(at.page), at.index)),
@@ -250,6 +257,9 @@ pub(crate) fn device(device: &Device, at: At, proofs: bool, last_seen: Option<At
         chips_free: device.chips_free(),
         region: device.inventory.region.to_string(),
         egress: device.inventory.egress.to_string(),
+        verdict: device.verdict.as_ref().map(|v| verdict::verdict(v, at)),
+        // Told by whoever plans trials, when it is read.
+        next_trial_ms: None,
         asks: [Asset::Usdc, Asset::Io].into_iter().filter_map(ask).collect(),
         last_seen_ms: last_seen.map(|at| at.0),
         clusters: device.holds.keys().map(ToString::to_string).collect(),

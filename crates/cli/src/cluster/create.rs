@@ -399,11 +399,13 @@ impl<'a> Buyer<'a> {
 }
 
 fn render(context: &Context, quote: &Quote) -> String {
-    let mut table = context.out.table(["role", "device", "region", "per chip and hour", "why"]);
+    let mut table =
+        context.out.table(["role", "device", "known", "region", "per chip and hour", "why"]);
     for device in &quote.devices {
         table.add_row([
             format!("{:?}", device.role).to_lowercase().into(),
             device.device.to_string().into(),
+            crate::device::painted(context.out, device.tier).into(),
             device.region.clone().into(),
             number(&device.rate.text),
             device.reason.clone().into(),

@@ -95,7 +95,11 @@ pub(crate) fn render(out: Output, c: &Cluster) -> String {
         line("name", name.clone());
     }
     let (n, chip, region) = (c.spec.devices, c.spec.chip, c.spec.region);
-    line("spec", format!("{n} x {chip}, region {region}, egress {}", c.spec.egress));
+    let tier = match c.spec.min_tier.is_claimed() {
+        true => String::new(),
+        false => format!(", {} or better", c.spec.min_tier),
+    };
+    line("spec", format!("{n} x {chip}{tier}, region {region}, egress {}", c.spec.egress));
     line("image", c.spec.image.to_string());
     line("lease", c.lease.to_string());
     line("created", rfc3339(c.created_at_ms.div_euclid(1_000)));
@@ -111,7 +115,7 @@ pub(crate) fn render(out: Output, c: &Cluster) -> String {
         let more = format!("`ionet cluster top-up {} AMOUNT` adds to it", c.id);
         line("paid for", format!("until {} ({left}); {more}", rfc3339(until)));
     }
-    let mut table = out.table(["role", "device", "state", "address", "rate", "served"]);
+    let mut table = out.table(["role", "device", "known", "state", "address", "rate", "served"]);
     for m in &c.members {
         let state = match &m.detail {
             Some(detail) => format!("{} ({detail})", m.state),
@@ -120,6 +124,7 @@ pub(crate) fn render(out: Output, c: &Cluster) -> String {
         table.add_row([
             format!("{:?}", m.role).to_lowercase().into(),
             m.device.to_string().into(),
+            crate::device::painted(out, m.tier).into(),
             state.into(),
             m.ip.clone().into(),
             number(&m.rate.text),

@@ -30,7 +30,16 @@ struct State {
     clusters: BTreeMap<ClusterId, ClusterView>,
     by_renter: BTreeMap<Wallet, Vec<ClusterId>>,
     devices: BTreeMap<DeviceId, Device>,
+    /// Unix milliseconds of devices' next trials.
+    trials: BTreeMap<DeviceId, i64>,
     offers: Vec<Offer>,
+}
+
+impl State {
+    fn with_trial(&self, device: &Device) -> Device {
+        let next_trial_ms = self.trials.get(&device.id).copied();
+        Device { next_trial_ms, ..device.clone() }
+    }
 }
 
 /// The published state. Cheap to clone: all clones see the same.
@@ -47,6 +56,7 @@ impl Views {
             clusters: BTreeMap::new(),
             by_renter: BTreeMap::new(),
             devices: BTreeMap::new(),
+            trials: BTreeMap::new(),
             offers: Vec::new(),
         };
         Self { state: Arc::new(RwLock::new(state)) }
@@ -94,6 +104,11 @@ impl Views {
         self.write().devices.insert(device.id, device);
     }
 
+    /// Publishes when which device is asked to prove its chips, all of them at once.
+    pub fn set_next_trials(&self, trials: BTreeMap<DeviceId, i64>) {
+        self.write().trials = trials;
+    }
+
     /// Publishes what the market has.
     pub fn set_offers(&self, offers: Vec<Offer>) {
         self.write().offers = offers;
@@ -125,12 +140,14 @@ impl Views {
     }
 
     pub(crate) fn devices(&self) -> Vec<Device> {
-        let without = |d: &Device| Device { inventory: None, ..d.clone() };
-        self.read().devices.values().map(without).collect()
+        let state = self.read();
+        let shown = |d: &Device| Device { inventory: None, ..state.with_trial(d) };
+        state.devices.values().map(shown).collect()
     }
 
     pub(crate) fn device(&self, id: DeviceId) -> Option<Device> {
-        self.read().devices.get(&id).cloned()
+        let state = self.read();
+        state.devices.get(&id).map(|d| state.with_trial(d))
     }
 
     pub(crate) fn offers(&self, chip: Option<ChipClass>) -> Vec<Offer> {

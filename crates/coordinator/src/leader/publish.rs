@@ -74,6 +74,7 @@ impl Leader {
         let soft = present::Soft {
             parts: &table_parts,
             served: &served,
+            now: self.clock.now(),
             paid_until: clock.map(|c| c.runs_until.timestamp().0),
         };
         let last = timeline.events.last().map_or(0, |e| e.seq);

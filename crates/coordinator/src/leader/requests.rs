@@ -70,6 +70,7 @@ impl Leader {
             device: m.device,
             role: if i == 0 { Role::Head } else { Role::Worker },
             region: m.region.to_string(),
+            tier: self.facts.devices.get(&m.device).map(|d| d.tier(now)).unwrap_or_default(),
             rate: Amount::new(spec.asset, m.rate.div_ceil(chips)).into(),
             reason: m.reason.clone(),
         });
