@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use ionet_core::{PartId, PartState, PartStatus, Wallet};
+use ionet_core::{PartId, PartState, PartStatus, Tier, Wallet};
 use ionet_network::*;
 use ionet_units::{BaseUnits, Rate};
 use proptest::prelude::*;
@@ -29,8 +29,22 @@ struct History {
 impl History {
     fn tell(&mut self, command: Command) {
         // A refusal changes nothing; `try_tell` checks the invariants after what is taken.
-        let _ = self.w.try_tell(command);
+        let events = self.w.try_tell(command).unwrap_or_default();
+        for event in &events {
+            if let Event::Placed { cluster, seats, .. } = event {
+                self.only_proven_are_placed(*cluster, seats);
+            }
+        }
         self.w.text.clear();
+    }
+
+    fn only_proven_are_placed(&self, cluster: ionet_core::ClusterId, seats: &[Placement]) {
+        let facts = &self.w.facts;
+        for seat in seats {
+            let device = &facts.devices[&seat.device];
+            assert!(!facts.proofs_required || !device.owes_proof(self.w.now));
+            assert!(device.tier(self.w.now) >= facts.clusters[&cluster].spec.min_tier);
+        }
     }
 
     fn units_bound(&self, device: u8) -> u8 {
@@ -176,6 +190,7 @@ impl History {
     fn request(&mut self, c: u8, x: u8) {
         let mut wanted = spec(1 + u16::from(x % 4));
         wanted.chips_per_device = 1 + x / 128;
+        wanted.min_tier = Tier::ALL[usize::from(x % 11 == 0) + usize::from(x % 22 == 0)];
         wanted.rate_per_chip_max = x.is_multiple_of(3).then_some(40_000);
         let candidates = self.w.facts.candidates(self.w.now);
         if let Ok(quote) = quote(&wanted, &candidates, self.w.now, FEE) {
@@ -222,6 +237,13 @@ impl History {
                 }
             }
             36..=41 => self.calm(b),
+            42 | 43 => {
+                // Now and then from a trial of before.
+                let at = At(self.w.now.0 - i64::from(b / 8) * 1_000);
+                let verdict = Box::new(verdict(at, Tier::ALL[usize::from(b % 3)]));
+                self.tell(Command::JudgeDevice { device, verdict });
+            }
+            44 => self.tell(Command::RequireProofs { required: b % 2 == 0 }),
             25 => self.w.now = self.w.now.plus_ms(u64::from(b) * 10),
             26 => self.w.now = self.w.now.plus_ms(u64::from(b) * 1_000),
             27 if b % 3 == 0 => self.tell(Command::DeviceLost { device, silent_since }),
@@ -259,7 +281,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn any_history_keeps_the_invariants_and_replays(
-        actions in proptest::collection::vec((0u8..42, any::<u8>(), any::<u8>()), 20..250),
+        actions in proptest::collection::vec((0u8..45, any::<u8>(), any::<u8>()), 20..250),
     ) {
         let w = World::new();
         let mut history = History { w, chain: Chain::default(), pending: Vec::new() };
@@ -286,7 +308,7 @@ proptest! {
     /// money is drawn, and no device is held.
     #[test]
     fn every_cluster_comes_to_its_end(
-        actions in proptest::collection::vec((0u8..42, any::<u8>(), any::<u8>()), 20..150),
+        actions in proptest::collection::vec((0u8..45, any::<u8>(), any::<u8>()), 20..150),
     ) {
         let w = World::new();
         let mut history = History { w, chain: Chain::default(), pending: Vec::new() };

@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use ionet_core::{ClusterSpec, Signal, Tier};
 use ionet_network::*;
 
 fn fold(text: &str) -> Facts {
@@ -17,14 +18,13 @@ fn fold(text: &str) -> Facts {
     facts
 }
 
-/// A log that holds most kinds of event. Written once by `UPDATE_LOGS=1`; an old file is never
-/// written again: a new version gets a new file.
-#[test]
-fn version_1_logs_mean_what_they_meant() {
-    let path = format!("{}/tests/logs/v1.jsonl", env!("CARGO_MANIFEST_DIR"));
+/// Compares what a kept log means with what it meant. Written once by `UPDATE_LOGS=1`, which
+/// leaves what is there alone: an old file is never written again, a new version gets a new one.
+fn means_what_it_meant(name: &str, make: fn() -> World) {
+    let path = format!("{}/tests/logs/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
     let summary_path = path.replace(".jsonl", ".facts.json");
-    if std::env::var_os("UPDATE_LOGS").is_some() {
-        let w = eventful();
+    if std::env::var_os("UPDATE_LOGS").is_some() && !std::path::Path::new(&path).exists() {
+        let w = make();
         std::fs::write(&path, w.log_text()).unwrap();
         std::fs::write(&summary_path, serde_json::to_string_pretty(&w.facts).unwrap()).unwrap();
     }
@@ -32,6 +32,39 @@ fn version_1_logs_mean_what_they_meant() {
     let expected: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&summary_path).unwrap()).unwrap();
     assert_eq!(serde_json::to_value(&facts).unwrap(), expected);
+}
+
+/// A log that holds most kinds of event.
+#[test]
+fn version_1_logs_mean_what_they_meant() {
+    means_what_it_meant("v1", eventful);
+}
+
+/// The kinds of event that came with proofs.
+#[test]
+fn logs_with_verdicts_mean_what_they_meant() {
+    means_what_it_meant("v1-proofs", proven);
+}
+
+fn proven() -> World {
+    let mut w = World::new();
+    w.tell(Command::RequireProofs { required: true });
+    for n in 1..=3 {
+        w.join(n, 40_000);
+    }
+    w.prove(1, Tier::Proven);
+    w.prove(2, Tier::Measured);
+    w.pass(1_000);
+    let mut late = verdict(w.now, Tier::Claimed);
+    (late.score, late.class, late.expires_at_ms) = (1, None, w.now.0);
+    late.evidence.clear();
+    late.reason = Some("in trial 2 it answered too late".to_owned());
+    late.signals = vec![Signal { code: "vgpu".into(), text: "a slice".into(), at_ms: 5 }];
+    w.tell(Command::JudgeDevice { device: device_id(3), verdict: Box::new(late) });
+    w.request(1, ClusterSpec { min_tier: Tier::Proven, ..spec(1) });
+    w.fund(1);
+    w.join_with(2, inventory(2), device_terms(2, 40_000));
+    w
 }
 
 fn eventful() -> World {

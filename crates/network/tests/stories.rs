@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use ionet_core::PartState;
+use ionet_core::{PartState, Tier};
 use ionet_network::*;
 use ionet_units::BaseUnits;
 
@@ -182,4 +182,53 @@ fn a_binding_fails_and_nothing_else_is_free() {
     w.close_on_chain(1);
     assert_eq!(w.state(1), "failed");
     w.golden("a_binding_fails_and_nothing_else_is_free");
+}
+
+#[test]
+fn devices_prove_their_chips_before_they_get_work() {
+    let mut w = World::new();
+    w.say("This coordinator requires proofs: whoever joins is proving, and not for hire.");
+    w.tell(Command::RequireProofs { required: true });
+    for n in 1..=3 {
+        w.join(n, 40_000);
+    }
+    assert_eq!(w.device_state(1), DeviceState::Proving);
+    let refused = quote(&spec(1), &w.facts.candidates(w.now), w.now, FEE).unwrap_err();
+    w.say(&refused.to_string());
+    w.say("All prove. The renter wants proven chips: the second proved only some of its figures.");
+    w.prove(1, Tier::Proven);
+    w.prove(2, Tier::Measured);
+    w.prove(3, Tier::Proven);
+    assert_eq!(w.device_state(2), DeviceState::Idle);
+    let wanted = ionet_core::ClusterSpec { min_tier: Tier::Proven, ..spec(3) };
+    let refused = quote(&wanted, &w.facts.candidates(w.now), w.now, FEE).unwrap_err();
+    w.say(&refused.to_string());
+    let wanted = ionet_core::ClusterSpec { min_tier: Tier::Proven, ..spec(1) };
+    w.request(1, wanted);
+    w.fund(1);
+    w.bind(1);
+    w.all_serve(1);
+    w.start_and_end();
+    assert_eq!((w.state(1), w.seats(1)), ("ready", vec![1]));
+    w.say("Every verdict expires. The device that serves goes on; the others prove anew.");
+    w.pass(VERDICT_MS);
+    for n in 1..=3 {
+        let parts = w.soft.heard[&device_id(n)].parts.clone();
+        w.hear(n, parts);
+    }
+    w.records();
+    assert_eq!([1, 2, 3].map(|n| w.device_state(n)), {
+        use DeviceState::{Hired, Proving};
+        [Hired, Proving, Proving]
+    });
+    assert_eq!(w.state(1), "ready");
+    w.say("It is lost: nobody is proven, so the cluster waits, and takes who proves first.");
+    w.tell(Command::DeviceLost { device: device_id(1), silent_since: w.now });
+    assert_eq!(w.state(1), "degraded");
+    w.pass(11_000);
+    w.prove(2, Tier::Measured);
+    w.prove(3, Tier::Proven);
+    w.records();
+    assert_eq!(w.seats(1), [3], "of tier proven, as was asked for");
+    w.golden("devices_prove_their_chips_before_they_get_work");
 }

@@ -91,14 +91,15 @@ fn one_region_goes_before_the_lowest_price() {
 #[test]
 fn each_constraint_counts_its_own() {
     let json = r#"{"devices":3,"chip":"cpu","region":"local","egress":"mirrors",
-        "chips_per_device":2}"#;
+        "chips_per_device":2,"min_tier":"proven"}"#;
     let spec = spec(json);
     let good = |id: u8| {
         let mut c = device(id, 40_000);
         (c.chips_total, c.chips_free, c.egress) = (2, 2, Egress::Open);
+        c.tier = Tier::Proven;
         c
     };
-    let mut all: Vec<Candidate> = (1..=11).map(good).collect();
+    let mut all: Vec<Candidate> = (1..=13).map(good).collect();
     all[0].chip = Some("rtx-4090".parse().unwrap());
     all[1].chip = None;
     all[2].region = "eu-west".parse().unwrap();
@@ -109,14 +110,16 @@ fn each_constraint_counts_its_own() {
     all[7].chips_free = 1;
     all[8].asks.usdc = None;
     all[9].asks.usdc = Some(50_000);
+    all[11].availability = Availability::Proving;
+    all[12].tier = Tier::Measured;
     let exclude = BTreeSet::from([DeviceId([11; 32])]);
     let refusal = Ask { per_chip: Some(40_000), exclude, ..ask(&spec) }.place(&all).unwrap_err();
     assert_eq!(
         refusal.to_string(),
-        "3 devices wanted, 0 fit: of 11 devices 2 lack chip cpu, 1 is outside region local, \
+        "3 devices wanted, 0 fit: of 13 devices 2 lack chip cpu, 1 is outside region local, \
          1 allows less than egress mirrors, 1 has fewer than 2 chips, \
          1 is in this cluster or failed it before, 1 is offline or not answering, \
-         1 is draining, 1 is busy, 1 does not take USDC, \
+         1 is draining, 1 is proving its chips, 1 is below tier proven, 1 is busy, 1 does not take USDC, \
          1 asks more than 0.040000 USDC per chip-hour (nearest: 0.050000 USDC)"
     );
     let busy = refusal.cuts.iter().find(|c| c.constraint == Constraint::Busy).unwrap();
@@ -145,8 +148,12 @@ fn any_candidate() -> impl Strategy<Value = Candidate> {
             if !local {
                 c.region = "us-east".parse().unwrap();
             }
-            if up == 0 {
-                c.availability = Availability::Suspect;
+            match up {
+                0 => c.availability = Availability::Suspect,
+                1 => c.availability = Availability::Proving,
+                2 => c.tier = Tier::Claimed,
+                3 => c.tier = Tier::Proven,
+                _ => c.tier = Tier::Measured,
             }
             c
         },
@@ -160,17 +167,19 @@ proptest! {
         want in 1u16..6,
         per_chip in 0u64..60,
         total in 0u64..300,
+        tier in 0usize..3,
     ) {
         all.sort_by_key(|c| c.device);
         all.dedup_by_key(|c| c.device);
-        let spec = spec(&format!(r#"{{"devices":{want},"chip":"cpu"}}"#));
+        let mut spec = spec(&format!(r#"{{"devices":{want},"chip":"cpu"}}"#));
+        spec.min_tier = Tier::ALL[tier];
         let ask = Ask { per_chip: Some(per_chip), total: Some(Rate(total)), ..ask(&spec) };
         let answer = ask.place(&all);
         all.reverse();
         prop_assert_eq!(&ask.place(&all), &answer);
         let fits = |c: &&Candidate| {
             c.chips_free > 0 && c.availability == Availability::Available
-                && c.asks.usdc.unwrap() <= per_chip
+                && c.tier >= spec.min_tier && c.asks.usdc.unwrap() <= per_chip
         };
         let fit: Vec<_> = all.iter().filter(fits).collect();
         match answer {

@@ -2,8 +2,9 @@
 #![allow(dead_code, unreachable_pub)]
 
 use ionet_core::{
-    Asset, Chip, ChipClass, ClusterId, ClusterSpec, Cpu, DeviceId, Disk, Egress, Inventory, PartId,
-    PartState, PartStatus, Region, Slice, Wallet,
+    Asset, Chip, ChipClass, ClusterId, ClusterSpec, Cpu, DeviceId, Disk, Egress, Inventory,
+    Measure, PartId, PartState, PartStatus, Provenance, Quantity, Region, Slice, Tier, TrialId,
+    Verdict, Wallet,
 };
 use ionet_network::*;
 use ionet_placement::Asks;
@@ -50,6 +51,29 @@ pub fn device_terms(units: u16, ask: u64) -> DeviceTerms {
 pub fn spec(devices: u16) -> ClusterSpec {
     let json = format!(r#"{{"devices":{devices},"chip":"cpu"}}"#);
     ClusterSpec::from_json(json.as_bytes()).unwrap()
+}
+
+/// How long a verdict of these tests counts.
+pub const VERDICT_MS: u64 = 30_000;
+
+/// A verdict of a trial at `at`, which counts for [`VERDICT_MS`].
+pub fn verdict(at: At, tier: Tier) -> Verdict {
+    Verdict {
+        tier,
+        score: 900,
+        class: Some(ChipClass::CPU),
+        evidence: vec![Measure {
+            quantity: Quantity::IntegerRate,
+            value: 1_000,
+            provenance: Provenance::Proven,
+            at_ms: at.0,
+            trial: Some(TrialId(1)),
+        }],
+        signals: Vec::new(),
+        reason: None,
+        at_ms: at.0,
+        expires_at_ms: at.plus_ms(VERDICT_MS).0,
+    }
 }
 
 pub fn lease_of(n: u8) -> Wallet {
@@ -136,6 +160,16 @@ impl World {
         let last_session = self.facts.devices[&device].session;
         self.tell(Command::OpenSession { device, last_session, inventory });
         self.hear(n, Vec::new());
+    }
+
+    /// The device proves as much as `tier` asks for.
+    pub fn prove(&mut self, n: u8, tier: Tier) -> Vec<Event> {
+        let verdict = Box::new(verdict(self.now, tier));
+        self.tell(Command::JudgeDevice { device: device_id(n), verdict })
+    }
+
+    pub fn device_state(&self, n: u8) -> DeviceState {
+        self.facts.state_of(device_id(n), self.now).unwrap()
     }
 
     /// A heartbeat with these parts.
@@ -308,6 +342,9 @@ fn brief(command: &Command) -> String {
         Command::EnrolDevice { device, .. } => format!("EnrolDevice {device}"),
         Command::OpenSession { device, last_session, .. } => {
             format!("OpenSession {device} after {last_session}")
+        }
+        Command::JudgeDevice { device, verdict } => {
+            format!("JudgeDevice {device} {}", verdict.tier)
         }
         Command::RequestCluster(new) => format!("RequestCluster {}", new.cluster),
         Command::LeaseSeen { cluster, view } => format!("LeaseSeen {cluster} {:?}", view.status),
