@@ -35,6 +35,7 @@ mod tend;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod underneath;
 mod worker;
 
 pub use config::{ConfigError, Containers, CoordinatorAddress, WorkerConfig};
@@ -44,4 +45,5 @@ pub use lock::LockError;
 pub use portable::{Receipts, ReceiptsError};
 pub use signals::signals;
 pub use store::StoreError;
+pub use underneath::Underneath;
 pub use worker::{Stop, Worker, WorkerError, purge};

@@ -62,7 +62,7 @@ fn chips(library: Option<&OsStr>) -> Vec<Chip> {
 }
 
 /// `text` within its limit and without control characters.
-fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     let mut out: String = text.trim().chars().filter(|c| !c.is_control()).collect();
     while out.len() > TEXT_BYTES_MAX {
         out.pop();
