@@ -21,9 +21,10 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn each_kind_of_failure_has_its_code_and_a_next_step() {
     let home = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], i32); 9] = [
+    let cases: [(&[&str], i32); 10] = [
         (&["cluster", "create", "--devices", "3", "--chip", "warp-drive"], 2),
         (&["cluster", "create", "--devices", "3"], 2),
+        (&["cluster", "create", "--devices", "3", "--chip", "cpu", "--min-tier", "gold"], 2),
         (&["wallet", "show"], 3),
         (&["cluster", "list"], 3),
         (&["local", "status"], 3),

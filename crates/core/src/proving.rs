@@ -225,3 +225,18 @@ pub struct Signal {
     /// Unix milliseconds.
     pub at_ms: i64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiers_are_ordered_and_read_as_they_are_written() {
+        assert!(Tier::ALL.is_sorted() && Tier::ALL[0].is_claimed());
+        for tier in Tier::ALL {
+            assert_eq!(tier.to_string().parse(), Ok(tier));
+            assert_eq!(serde_json::to_string(&tier).unwrap(), format!("\"{tier}\""));
+        }
+        assert_eq!("gold".parse::<Tier>(), Err(UnknownTier));
+    }
+}

@@ -240,6 +240,7 @@ mod tests {
             (r#"{"devices":1,"chip":"cpu","ttl_seconds":1}"#, "ttl"),
             (r#"{"devices":1,"chip":"cpu","rate_per_chip_maks":1}"#, "unknown field"),
             (r#"{"devices":1,"chip":"cpu","name":""}"#, "name"),
+            (r#"{"devices":1,"chip":"cpu","min_tier":"gold"}"#, "`claimed`, `measured`, `proven`"),
         ] {
             let error = ClusterSpec::from_json(bad.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(why), "{bad}: {error}");
@@ -255,5 +256,11 @@ mod tests {
         other.rate_per_chip_max = Some(1);
         assert_ne!(spec.policy_hash(), other.policy_hash());
         assert_eq!(spec.policy_hash(), spec.policy_hash());
+        // What asks for nothing is not written: leases from before there were tiers still match.
+        let asked = ClusterSpec { min_tier: Tier::Proven, ..spec.clone() };
+        assert_ne!(spec.policy_hash(), asked.policy_hash());
+        let written = [&spec, &asked].map(|s| serde_json::to_string(s).unwrap());
+        assert!(!written[0].contains("tier") && written[1].contains(r#""min_tier":"proven""#));
+        assert_eq!(ClusterSpec::from_json(written[1].as_bytes()).unwrap(), asked);
     }
 }

@@ -4,6 +4,7 @@
 mod device;
 mod doors;
 mod life;
+mod proofs;
 mod rest;
 mod restart;
 mod vouch;
