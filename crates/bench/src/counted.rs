@@ -60,8 +60,8 @@ pub(crate) fn grown<T>(make: impl FnOnce() -> T) -> (T, i64) {
     (made, LIVE.load(Relaxed))
 }
 
-/// The same with the most bytes that were live at once meanwhile. A block that grows counts with its
-/// new size alone: where the system has to copy it, both are there for a moment.
+/// The same with the most bytes that were live at once meanwhile. A block that grows counts with
+/// its new size alone: where the system has to copy it, both are there for a moment.
 pub(crate) fn peaked<T>(make: impl FnOnce() -> T) -> (T, i64) {
     PEAK.store(0, Relaxed);
     let (made, _) = grown(make);

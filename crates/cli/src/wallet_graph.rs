@@ -223,7 +223,8 @@ impl Read {
             json!({ "amount": amount, "base_units": base_units, "slot": slot, "at": at,
                 "signature": signature })
         });
-        json!({ "from": name(&step.from), "to": name(&step.to), "link": kind, "evidence": evidence })
+        let (from, to) = (name(&step.from), name(&step.to));
+        json!({ "from": from, "to": to, "link": kind, "evidence": evidence })
     }
 
     fn coverage(&self) -> Value {

@@ -156,7 +156,7 @@ fn landmarks_from_nowhere_are_refused() {
         change(&mut row);
         rule_out(region("canada"), &[frankfurt(9), row], 3)
     };
-    assert_eq!(with(&|row| row.round_trip_us = 0), Err(LandmarkError::Instant(1)));
+    assert_eq!(with(&|row| row.round_trip_us = 0), Err(LandmarkError::NoTime(1)));
     let changes: [&dyn Fn(&mut Measured); 6] = [
         &|row| row.landmark.latitude = 90_001,
         &|row| row.landmark.longitude = i32::MIN,
@@ -308,7 +308,9 @@ proptest! {
     }
 
     #[test]
-    fn a_longer_way_never_excludes_more(us in 1u32..300_000, more in 0u32..300_000, claimed in 0usize..17) {
+    fn a_longer_way_never_excludes_more(
+        us in 1u32..300_000, more in 0u32..300_000, claimed in 0usize..17,
+    ) {
         let claimed = Region::all().nth(claimed).unwrap();
         let near = rule_out(claimed, &[frankfurt(us)], 1).unwrap();
         let far = rule_out(claimed, &[frankfurt(us + more)], 1).unwrap();

@@ -3,7 +3,7 @@
 
 use ionet_core::Wallet;
 use ionet_trust::wallets::{
-    Builder, FED_SHARE, Graph, HUB_DEGREE, InputError, Link, Node, Reason, Transfer,
+    Builder, Graph, HUB_DEGREE, InputError, Link, MINOR_FEEDINGS_MIN, Node, Reason, Transfer,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,13 +116,26 @@ fn spam_tokens_are_no_assets() {
 #[test]
 fn splitting_the_first_money_in_two_or_three_hides_nothing() {
     let thirds = |to| [1, 2, 3].map(|from| sol(from, to, SOL, u64::from(from)));
-    let graph = graph(&[&thirds(10)[..], &thirds(11)].concat());
-    assert!(linked(&graph, 10, 11));
+    let farm: Vec<_> = (10..10 + MINOR_FEEDINGS_MIN).flat_map(thirds).collect();
+    assert!(linked(&graph(&farm), 10, 11));
+    // Feeders in ever other pairs are caught too: each feeds more than two wallets.
+    let pairs = [(1, 2), (3, 4), (1, 3), (2, 4), (1, 4), (2, 3)];
+    let pair = |(to, (a, b))| [sol(a, to, SOL, 1), sol(b, to, SOL, 2)];
+    let farm: Vec<_> = (10u32..).zip(pairs).flat_map(pair).collect();
+    assert!((11..16).all(|other| linked(&graph(&farm), 10, other)));
     // Four equal parts are no more than a quarter each: the price is stated, not hidden.
     let parts = |to| [1, 2, 3, 4].map(|from| sol(from, to, SOL, u64::from(from)));
-    let graph = self::graph(&[&parts(10)[..], &parts(11)].concat());
-    assert!(!linked(&graph, 10, 11));
-    assert_eq!(FED_SHARE, 4);
+    let farm: Vec<_> = (10..20).flat_map(parts).collect();
+    assert!(!linked(&graph(&farm), 10, 11));
+}
+
+#[test]
+fn two_customers_of_one_seller_are_strangers() {
+    let sold = [sol(1, 50, SOL, 1), sol(2, 50, SOL, 2), sol(1, 51, SOL, 3), sol(2, 51, SOL, 4)];
+    assert!(!linked(&graph(&sold), 1, 2));
+    let more = [&sold[..], &[sol(1, 52, 3 * SOL, 5), sol(2, 52, SOL, 6)]].concat();
+    let graph = graph(&more);
+    assert!(linked(&graph, 1, 52) && !linked(&graph, 1, 2));
 }
 
 /// An exchange and its customers: numbers from 1,000 on.
@@ -214,7 +227,8 @@ fn nothing_comes_from_the_future_or_from_before_time() {
 fn amounts_as_large_as_can_be_do_not_wrap() {
     let transfers = [sol(1, 2, u64::MAX, 1), sol(1, 2, u64::MAX, 2), sol(3, 2, u64::MAX, 3)];
     let graph = graph(&transfers);
-    assert!(linked(&graph, 1, 2) && linked(&graph, 3, 2));
+    assert!(linked(&graph, 1, 2) && !linked(&graph, 3, 2));
+    assert_eq!(graph.steps_of(&wallet(2))[0].evidence.unwrap().amount, u64::MAX);
 }
 
 #[test]
@@ -278,19 +292,27 @@ fn naive(transfers: &[Transfer], owners: &BTreeSet<Wallet>) -> BTreeMap<Wallet, 
     let hubs: BTreeSet<Wallet> = all.iter().copied().filter(|w| is_hub(*w)).collect();
     let mut cluster: BTreeMap<Wallet, BTreeSet<Wallet>> =
         all.iter().map(|w| (*w, BTreeSet::from([*w]))).collect();
-    for to in all.difference(&hubs) {
+    let mut parts: Vec<(Wallet, Wallet, bool)> = Vec::new();
+    for (to, from) in
+        all.difference(&hubs).flat_map(|to| all.difference(&hubs).map(move |f| (to, f)))
+    {
         let acted = distinct.iter().filter(|t| t.from == *to).map(|t| t.slot).min();
         let early = |t: &Transfer| acted.is_none_or(|slot| t.slot <= slot);
-        for from in all.difference(&hubs) {
-            for asset in 0..2 {
-                let had = sum(&|t| t.to == *to && t.asset == asset && early(t));
-                let gave = sum(&|t| t.from == *from && t.to == *to && t.asset == asset && early(t));
-                if gave >= FLOORS[asset as usize] && gave * 4 > had {
-                    let joint: BTreeSet<_> = cluster[from].union(&cluster[to]).copied().collect();
-                    for member in &joint {
-                        cluster.insert(*member, joint.clone());
-                    }
-                }
+        for asset in 0..2 {
+            let had = sum(&|t| t.to == *to && t.asset == asset && early(t));
+            let gave = sum(&|t| t.from == *from && t.to == *to && t.asset == asset && early(t));
+            if gave >= FLOORS[asset as usize] && gave * 4 > had {
+                parts.push((*from, *to, gave * 2 > had));
+            }
+        }
+    }
+    for (from, to, is_major) in &parts {
+        let minor = parts.iter().filter(|(f, _, major)| f == from && !major);
+        let wallets: BTreeSet<Wallet> = minor.map(|(_, to, _)| *to).collect();
+        if *is_major || wallets.len() >= 3 {
+            let joint: BTreeSet<_> = cluster[from].union(&cluster[to]).copied().collect();
+            for member in &joint {
+                cluster.insert(*member, joint.clone());
             }
         }
     }
@@ -373,7 +395,8 @@ proptest! {
         for a in 0..20 {
             prop_assert_eq!(before.cluster(&wallet(a)), after.cluster(&wallet(a)));
             prop_assert_eq!(before.grade(&wallet(a), 0), after.grade(&wallet(a), 0));
-            prop_assert_eq!(before.path(&wallet(a), &wallet(1)), after.path(&wallet(a), &wallet(1)));
+            let one = wallet(1);
+            prop_assert_eq!(before.path(&wallet(a), &one), after.path(&wallet(a), &one));
         }
     }
 

@@ -51,7 +51,7 @@ pub enum LandmarkError {
     Landmark(usize),
     /// No time at all: not measured.
     #[error("a round trip of no time to landmark {0}")]
-    Instant(usize),
+    NoTime(usize),
     /// Too many.
     #[error("more than {LANDMARKS_MAX} landmarks")]
     TooMany,
@@ -108,7 +108,7 @@ pub fn rule_out(
             return Err(LandmarkError::Landmark(at));
         }
         if row.round_trip_us == 0 {
-            return Err(LandmarkError::Instant(at));
+            return Err(LandmarkError::NoTime(at));
         }
     }
     let shows = |region: &Region| measured.iter().find(|row| excludes(row, *region));

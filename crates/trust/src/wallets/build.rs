@@ -3,7 +3,7 @@
 
 use super::graph::Graph;
 use super::intern::Interner;
-use super::{ASSETS_MAX, FED_SHARE, HUB_DEGREE, HUB_OWNERS, timing};
+use super::{ASSETS_MAX, FED_MAJOR, FED_MINOR, HUB_DEGREE, HUB_OWNERS, MINOR_FEEDINGS_MIN, timing};
 use ionet_core::Wallet;
 
 /// The most transfers of one graph: 8 GiB of records.
@@ -80,6 +80,8 @@ pub(super) enum Kind {
 const PAYOUT: u8 = 0x80;
 /// Neither a transfer nor a payout.
 const MACHINE: u8 = 0xff;
+/// Set in the tag of a feeding, until it is known whether it counts: less than half of it all.
+const MINOR: u64 = 0x40 << 56;
 
 impl Record {
     fn tagged(kind: Kind, transaction: [u8; 7]) -> u64 {
@@ -96,8 +98,12 @@ impl Record {
         match self.tag.to_be_bytes()[0] {
             MACHINE => Kind::Machine,
             kind if kind & PAYOUT != 0 => Kind::Payout(kind & !PAYOUT),
-            asset => Kind::Fed(asset),
+            asset => Kind::Fed(asset & (ASSETS_MAX as u8 - 1)),
         }
+    }
+
+    fn is_minor(&self) -> bool {
+        self.kind() != Kind::Machine && self.tag & MINOR != 0
     }
 
     pub(super) fn transaction(&self) -> [u8; 7] {
@@ -237,6 +243,7 @@ impl Builder {
             .collect();
         let batches = timing::batches(&found.links, &hubs, &owners);
         found.links.retain(|link| !hubs[link.from as usize] && !hubs[link.to as usize]);
+        drop_chance_feeders(&mut found.links, names.len());
         let timings = timing::feeders(&found.links);
 
         self.payouts.sort_unstable();
@@ -300,13 +307,13 @@ fn feedings(records: &[Record], wallets: usize, floors: &[u64], owners: &[bool])
         for pair in group.chunk_by(|a, b| a.from == b.from) {
             let from = pair[0].from as usize;
             let mut all = [0u64; ASSETS_MAX];
-            let mut gave = [0u64; ASSETS_MAX];
+            let mut gave = [0u128; ASSETS_MAX];
             let mut largest = [None::<&Record>; ASSETS_MAX];
             for record in pair {
                 let at = asset(record);
                 all[at] = all[at].saturating_add(record.amount);
                 if early(&record) {
-                    gave[at] = gave[at].saturating_add(record.amount);
+                    gave[at] += u128::from(record.amount);
                     if largest[at].is_none_or(|r| r.amount < record.amount) {
                         largest[at] = Some(record);
                     }
@@ -317,15 +324,36 @@ fn feedings(records: &[Record], wallets: usize, floors: &[u64], owners: &[bool])
                 found.peers[from].add(owners[to]);
             }
             for (at, floor) in floors.iter().enumerate() {
-                let share = u128::from(gave[at]) * u128::from(FED_SHARE);
-                if gave[at] >= *floor && share > had[at] {
+                if gave[at] >= u128::from(*floor) && gave[at] * FED_MINOR > had[at] {
                     let evidence = largest[at].expect("it gave something");
-                    found.links.push(Record { amount: gave[at], ..*evidence });
+                    let minor = if gave[at] * FED_MAJOR > had[at] { 0 } else { MINOR };
+                    // More than there can be of any asset: what is shown saturates.
+                    let amount = u64::try_from(gave[at]).unwrap_or(u64::MAX);
+                    found.links.push(Record { amount, tag: evidence.tag | minor, ..*evidence });
                 }
             }
         }
     }
     found
+}
+
+/// Leaves of minor feedings those whose feeder does so often, and clears their mark. `links` are in
+/// the order of who was fed.
+fn drop_chance_feeders(links: &mut Vec<Record>, wallets: usize) {
+    let (mut last, mut fed) = (vec![u32::MAX; wallets], vec![0u32; wallets]);
+    for link in links.iter().filter(|link| link.is_minor()) {
+        let from = link.from as usize;
+        // One wallet that is fed in two assets is one.
+        if last[from] != link.to {
+            last[from] = link.to;
+            fed[from] += 1;
+        }
+    }
+    links.retain_mut(|link| {
+        let counts = !link.is_minor() || fed[link.from as usize] >= MINOR_FEEDINGS_MIN;
+        link.tag &= !MINOR;
+        counts
+    });
 }
 
 fn asset(record: &Record) -> usize {

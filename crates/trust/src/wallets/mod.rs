@@ -7,10 +7,11 @@
 //!
 //! # What links two wallets
 //!
-//! * **Fed.** A gave B more than a quarter ([`FED_SHARE`]) of what B had received of an asset when
-//!   B first sent anything itself, and at least the asset's floor. Not simply the first transfer:
-//!   whoever sends dust to a stranger must not become their funder. At most three wallets feed
-//!   another in one asset.
+//! * **Fed.** A gave B more than half ([`FED_MAJOR`]) of what B had received of an asset when B
+//!   first sent anything itself, and at least the asset's floor. Not simply the first transfer:
+//!   whoever sends dust to a stranger must not become their funder. More than a quarter
+//!   ([`FED_MINOR`]) is enough if A does so to [`MINOR_FEEDINGS_MIN`] wallets or more, or a farm
+//!   would feed each wallet from two; once or twice it is two customers of one seller.
 //! * **Payout.** A device of A is paid to B, and money came that way.
 //! * **Machine.** Devices of A and of B were enrolled on one machine.
 //!
@@ -21,13 +22,14 @@
 //! # What this gets wrong
 //!
 //! *Linked, though they are several people:* a family or a firm that pays each other's first
-//! fees; customers of a broker with fewer than [`HUB_DEGREE`] customers; friends whose devices stand
-//! in one room and were enrolled from one machine; somebody to whom an attacker sent a third of
-//! all that they had (costs real money, which they keep).
+//! fees; customers of a broker with fewer than [`HUB_DEGREE`] customers; somebody and the sellers
+//! whose fresh wallets they paid; somebody to whom an attacker sent more than all that they had
+//! (costs real money, which they keep); friends whose devices were enrolled in one room, or
+//! somebody whose machine's hash another device copies, since a device says itself what it is.
 //!
 //! *Not linked, though it is one hand:* wallets each fed by its own withdrawal from an exchange,
 //! with amounts and hours mixed (alike and in a burst they are a [`Batch`]); a feeder that dealt
-//! with enough decoys to look like an exchange, a few transaction fees each; five feeders or
+//! with enough decoys to look like an exchange, a few transaction fees each; four feeders or
 //! more for each wallet, none of which gives a quarter. So an honest figure for the strength of
 //! this is its price: some cents a wallet. It is one signal beside proofs of work, not a wall.
 
@@ -48,7 +50,11 @@ pub use timing::{Batch, Timing};
 /// them to everybody.
 pub const ASSETS_MAX: usize = 8;
 /// Who gave more than one part in so many of what a wallet had when it first acted has fed it.
-pub const FED_SHARE: u64 = 4;
+pub const FED_MAJOR: u128 = 2;
+/// The same for who does so repeatedly.
+pub const FED_MINOR: u128 = 4;
+/// Wallets that get a minor part from one feeder, before any of that counts.
+pub const MINOR_FEEDINGS_MIN: u32 = 3;
 /// Counterparties, counted once for each direction, from which on a wallet may be a hub. Above
 /// what a person pays and far below what an exchange does in an hour.
 pub const HUB_DEGREE: u32 = 256;
