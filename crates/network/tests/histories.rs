@@ -190,7 +190,8 @@ impl History {
     fn request(&mut self, c: u8, x: u8) {
         let mut wanted = spec(1 + u16::from(x % 4));
         wanted.chips_per_device = 1 + x / 128;
-        wanted.min_tier = Tier::ALL[usize::from(x % 11 == 0) + usize::from(x % 22 == 0)];
+        wanted.min_tier =
+            Tier::ALL[usize::from(x.is_multiple_of(11)) + usize::from(x.is_multiple_of(22))];
         wanted.rate_per_chip_max = x.is_multiple_of(3).then_some(40_000);
         let candidates = self.w.facts.candidates(self.w.now);
         if let Ok(quote) = quote(&wanted, &candidates, self.w.now, FEE) {

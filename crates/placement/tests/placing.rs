@@ -119,7 +119,8 @@ fn each_constraint_counts_its_own() {
         "3 devices wanted, 0 fit: of 13 devices 2 lack chip cpu, 1 is outside region local, \
          1 allows less than egress mirrors, 1 has fewer than 2 chips, \
          1 is in this cluster or failed it before, 1 is offline or not answering, \
-         1 is draining, 1 is proving its chips, 1 is below tier proven, 1 is busy, 1 does not take USDC, \
+         1 is draining, 1 is proving its chips, 1 is below tier proven, 1 is busy, \
+         1 does not take USDC, \
          1 asks more than 0.040000 USDC per chip-hour (nearest: 0.050000 USDC)"
     );
     let busy = refusal.cuts.iter().find(|c| c.constraint == Constraint::Busy).unwrap();

@@ -95,7 +95,7 @@ fn another_claim_an_expired_verdict_and_an_older_trial_change_nothing() {
     assert_eq!(judged(&part, Some(&good)).tier, Tier::Proven, "the rest still counts");
     let other = Verdict { class: Some("rtx-4090".parse().unwrap()), ..good.clone() };
     assert_eq!(judged(&part, Some(&other)).tier, Tier::Measured);
-    let expired = Verdict { expires_at_ms: part.at_ms, ..good.clone() };
+    let expired = Verdict { expires_at_ms: part.at_ms, ..good };
     assert_eq!(judged(&part, Some(&expired)), judged(&part, None));
     let newer = judged(&all(3, 7_000), None);
     assert_eq!(judged(&all(2, 10_000), Some(&newer)), newer);
@@ -171,7 +171,10 @@ proptest! {
             }
         }
         match verdict.tier {
-            Tier::Proven => prop_assert!(proven.len() == 3 && proven.iter().all(|m| m.value >= 6_000)),
+            Tier::Proven => {
+                prop_assert_eq!(proven.len(), 3);
+                prop_assert!(proven.iter().all(|m| m.value >= 6_000));
+            }
             Tier::Measured => prop_assert!(!proven.is_empty()),
             Tier::Claimed => prop_assert!(!verdict.counts_at(verdict.at_ms)),
         }

@@ -1,6 +1,6 @@
 //! Events as sentences: a cluster's time line.
 
-use ionet_core::{Amount, Asset};
+use ionet_core::{Amount, Asset, DeviceId, Verdict};
 use ionet_network::{At, DepositLevel, Event, PartEnd, VacatedWhy};
 
 /// One sentence for people.
@@ -21,14 +21,8 @@ pub(crate) fn story(event: &Event, asset: Asset) -> String {
         Event::DrainChanged { device, .. } => format!("device {device} takes work again"),
         Event::CloneSuspected { device } => format!("two machines show the key of {device}"),
         Event::CloneCleared { device } => format!("the key of {device} is on one machine again"),
-        Event::DeviceJudged { device, verdict } => {
-            let tier = verdict.tier;
-            format!("device {device} was judged: {tier}, score {} of 1000", verdict.score)
-        }
-        Event::ProofsRequired { required: true } => {
-            "devices must prove their chips before they get work".to_owned()
-        }
-        Event::ProofsRequired { .. } => "devices need not prove their chips".to_owned(),
+        Event::DeviceJudged { device, verdict } => judged(*device, verdict),
+        Event::ProofsRequired { required } => proofs(*required).to_owned(),
         Event::ClusterRequested { new, .. } => {
             let count = new.spec.devices;
             format!("{count} x {} asked for; waits for lease {}", new.spec.chip, new.lease)
@@ -53,12 +47,7 @@ pub(crate) fn story(event: &Event, asset: Asset) -> String {
             format!("the part on device {device} ended: {}", ended(end))
         }
         Event::PartsRestarted { slots, .. } => format!("{} parts start anew", slots.len()),
-        Event::PartsStopped { devices, given_up: false, .. } => {
-            format!("{} parts stopped", devices.len())
-        }
-        Event::PartsStopped { devices, .. } => {
-            format!("{} parts did not say that they stopped; their time is over", devices.len())
-        }
+        Event::PartsStopped { devices, given_up, .. } => stopped(devices.len(), *given_up),
         Event::NodesAlive { alive, .. } => format!("{alive} Ray nodes alive"),
         Event::LinesStarted { lines, .. } => format!("{} meters run", lines.len()),
         Event::LinesEnded { lines, .. } => format!("{} meters ended", lines.len()),
@@ -85,6 +74,24 @@ pub(crate) fn story(event: &Event, asset: Asset) -> String {
         }
         Event::LeaseReclaimed { .. } => "the lease's accounts are gone".to_owned(),
         Event::ClusterForgotten { .. } => "forgotten".to_owned(),
+    }
+}
+
+fn judged(device: DeviceId, verdict: &Verdict) -> String {
+    format!("device {device} was judged: {}, score {} of 1000", verdict.tier, verdict.score)
+}
+
+fn proofs(required: bool) -> &'static str {
+    match required {
+        true => "devices must prove their chips before they get work",
+        false => "devices need not prove their chips",
+    }
+}
+
+fn stopped(parts: usize, given_up: bool) -> String {
+    match given_up {
+        false => format!("{parts} parts stopped"),
+        true => format!("{parts} parts did not say that they stopped; their time is over"),
     }
 }
 
