@@ -168,6 +168,10 @@ fn a_feeder_of_suppliers_alone_is_no_exchange_however_large() {
     let farm = exchange(1, HUB_DEGREE * 4);
     let graph = owned(&farm, 1_000..1_000 + HUB_DEGREE * 4);
     assert!(!graph.is_hub(&wallet(1)) && linked(&graph, 1_000, 1_999));
+    // One supplier in eight is one too many.
+    let few = exchange(1, HUB_DEGREE);
+    let hub_with = |suppliers| owned(&few, 1_000..1_000 + suppliers).is_hub(&wallet(1));
+    assert!(hub_with(HUB_DEGREE / 8 - 1) && !hub_with(HUB_DEGREE / 8));
     // Its price: seven decoys for each supplier, and it looks like an exchange.
     let bought = owned(&farm, (1_000..1_000 + HUB_DEGREE * 4).step_by(9));
     assert!(bought.is_hub(&wallet(1)));
@@ -344,7 +348,7 @@ fn as_the_reference_says(
 
 proptest! {
     // The reference takes its time with an exchange of 250 customers.
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(ProptestConfig::with_cases(4))]
     #[test]
     fn so_they_are_around_an_exchange(
         transfers in prop::collection::vec(any_transfer(14), 0..20), hub in 0u32..14,
