@@ -3,6 +3,7 @@
 use crate::key::DeviceKey;
 use crate::metrics::Metrics;
 use crate::parts::Parts;
+use crate::proving::Proving;
 use crate::receipts;
 use crate::receipts::Known;
 use crate::store::{Kept, Number, RECEIPTS_SHOWN, Store, StoreError, now_unix};
@@ -21,6 +22,7 @@ pub(crate) struct Agent {
     pub(crate) store: Store,
     pub(crate) parts: Arc<Parts>,
     pub(crate) metrics: Metrics,
+    pub(crate) proving: Proving,
 }
 
 impl Agent {
@@ -31,7 +33,7 @@ impl Agent {
             .await?;
         Ok(Hello {
             software: format!("ionet-worker/{}", env!("CARGO_PKG_VERSION")),
-            features: vec![],
+            features: vec![ionet_wire::prove::FEATURE.to_owned()],
             enrolment: self.enrolment.clone(),
             last_session,
             boot: self.boot,

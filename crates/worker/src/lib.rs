@@ -25,6 +25,7 @@ mod lock;
 mod metrics;
 mod parts;
 mod portable;
+mod proving;
 mod receipts;
 mod session;
 mod signals;

@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
     pub(crate) commands: IntCounterVec,
     /// Receipts, by what became of them.
     pub(crate) receipts: IntCounterVec,
+    /// Score of the newest verdict, of 1000; 0 before the first.
+    pub(crate) score: IntGauge,
     /// Streams that the coordinator opened, by purpose.
     pub(crate) streams: IntCounterVec,
     /// Bytes through tunnels, by direction: `in` is towards the part.
@@ -50,6 +52,8 @@ impl Metrics {
         };
         let connected = IntGauge::new("ionet_worker_connected", "Whether a session stands.")?;
         registry.register(Box::new(connected.clone()))?;
+        let score = IntGauge::new("ionet_worker_score", "Score of the newest verdict, of 1000.")?;
+        registry.register(Box::new(score.clone()))?;
         let parts = Opts::new("ionet_worker_parts", "Parts of clusters, by state.");
         let parts = IntGaugeVec::new(parts, &["state"])?;
         registry.register(Box::new(parts.clone()))?;
@@ -62,6 +66,7 @@ impl Metrics {
             streams: by("streams_total", "Streams of the coordinator, by purpose.", "purpose")?,
             tunnel_bytes: by("tunnel_bytes_total", "Bytes through tunnels.", "direction")?,
             connected,
+            score,
             parts,
             registry,
         })

@@ -2,6 +2,7 @@
 
 use crate::agent::Agent;
 use crate::host::{ExecOutput, Host, HostError};
+use crate::proving;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use ionet_core::PartId;
@@ -53,6 +54,8 @@ enum StreamError {
     Io(#[from] std::io::Error),
     #[error(transparent)]
     Host(#[from] HostError),
+    #[error(transparent)]
+    Trial(#[from] proving::TrialError),
     #[error("the stream did not say what it is for")]
     Late,
     #[error("refused: {0}")]
@@ -66,6 +69,9 @@ async fn serve(
 ) -> Result<(), StreamError> {
     let open: Open =
         timeout(OPEN_MAX, frame::read(&mut receive)).await.map_err(|_| StreamError::Late)??;
+    if matches!(open.purpose, Purpose::Prove) {
+        return prove(agent, open, send, receive).await;
+    }
     let span = tracing::info_span!(
         "stream",
         request_id = %open.request_id.chars().take(64).collect::<String>(),
@@ -92,6 +98,7 @@ async fn serve(
                 count(agent, "exec");
                 exec(host, part, argv, tty, send, receive).await
             }
+            // Proving has no part and never comes here.
             Purpose::Prove | Purpose::Unknown => Ok(()),
         };
         tracing::debug!(fine = done.is_ok(), "stream ended");
@@ -101,17 +108,38 @@ async fn serve(
     .await
 }
 
+/// A trial is about the device itself: it needs a leader, and no part.
+async fn prove(
+    agent: &Agent,
+    open: Open,
+    mut send: SendStream,
+    receive: RecvStream,
+) -> Result<(), StreamError> {
+    if let Err(reason) = admit_leader(agent, open.leader_epoch).await {
+        frame::write(&mut send, &Opened::Refused { reason: reason.clone() }).await?;
+        send.shutdown().await?;
+        return Err(StreamError::Refused(reason));
+    }
+    count(agent, "prove");
+    Ok(proving::serve(agent, send, receive).await?)
+}
+
 fn count(agent: &Agent, purpose: &str) {
     agent.metrics.streams.with_label_values(&[purpose]).inc();
 }
 
+/// Whether this leader is the newest that was seen; else why not.
+async fn admit_leader(agent: &Agent, epoch: u64) -> Result<(), String> {
+    match agent.parts.admit_leader(epoch).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(seen)) => Err(format!("a newer leader was seen: epoch {seen}")),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
 /// Whether the stream may be served; else why not.
 async fn admit(agent: &Agent, open: &Open) -> Result<PartId, String> {
-    match agent.parts.admit_leader(open.leader_epoch).await {
-        Ok(Ok(())) => (),
-        Ok(Err(seen)) => return Err(format!("a newer leader was seen: epoch {seen}")),
-        Err(e) => return Err(e.to_string()),
-    }
+    admit_leader(agent, open.leader_epoch).await?;
     match &open.purpose {
         Purpose::Dial { port } if !DIALLABLE_PORTS.contains(port) => {
             return Err(format!("port {port} is not offered; these are: {DIALLABLE_PORTS:?}"));

@@ -4,7 +4,7 @@
 use crate::inventory::bounded;
 use ionet_core::CHIPS_PER_DEVICE_MAX;
 use ionet_trust::signals::{
-    ChipFacts, Fingerprint, HostFacts, Hypervisor, Link, PRINTS_MAX, Purpose, Salt,
+    ChipFacts, Fingerprint, HostFacts, Hypervisor, Link, PRINTS_MAX, Purpose, Report, Salt,
 };
 use nvml_wrapper::enum_wrappers::device::GpuVirtualizationMode;
 use nvml_wrapper::error::NvmlError;
@@ -39,6 +39,11 @@ impl Underneath {
         });
         let host = HostFacts { hypervisor: hypervisor(root) };
         Self { host, chips, raw }
+    }
+
+    /// What may be told to the coordinator whose salt it is.
+    pub fn report(&self, salt: &Salt) -> Report {
+        Report { host: self.host, chips: self.chips.clone(), prints: self.prints(salt) }
     }
 
     /// Fingerprints of chips, board and network cards under a coordinator's salt.
@@ -234,8 +239,8 @@ mod tests {
         let loaded = found(true);
         assert_eq!(loaded.chips[0].link, Some(Link { width: 4, generation: 3 }));
         assert_eq!(codes(&loaded), [vec!["pcie-narrow"], vec!["vgpu-profile"]]);
+        assert_eq!(loaded.report(&salt).check(), Ok(()));
         assert_eq!(codes(&found(false)), [vec![], vec!["vgpu-profile"]]);
-        let salt = Salt::new(&[1; 32], &GenesisHash([2; 32]), 3);
         let kinds: Vec<_> = loaded.prints(&salt).iter().map(|print| print.purpose).collect();
         assert_eq!(kinds, [Purpose::Uuid, Purpose::Uuid, Purpose::Driver]);
     }

@@ -11,6 +11,7 @@ use crate::key::{DeviceKey, KeyError};
 use crate::lock;
 use crate::metrics::{self, Metrics};
 use crate::parts::{Capacity, Parts};
+use crate::proving::Proving;
 use crate::session::{self, End};
 use crate::store::{Store, StoreError};
 use ionet_core::Inventory;
@@ -137,7 +138,8 @@ impl Worker {
         let local = endpoint::local_side(&config.coordinator.addresses);
         let endpoint = endpoint::bind(&key.seed(), &local).await?;
         tracing::info!(device = %key.id(), boot, "worker starts");
-        let agent = Agent { key, enrolment, inventory, boot, store, parts, metrics };
+        let proving = Proving::new(config.slice.cpu_milli);
+        let agent = Agent { key, enrolment, inventory, boot, store, parts, metrics, proving };
         let agent = Arc::new(agent);
         let result = sessions(&agent, &endpoint, &config, stop).await;
         agent.parts.shut_down().await;
