@@ -2,8 +2,8 @@
 
 use ionet_core::{DeviceId, GenesisHash, Region};
 use ionet_trust::signals::{
-    Duplicates, Fingerprint, Hosting, HostingError, Landmark, LandmarkError, Measured, PRINTS_MAX,
-    Purpose, Salt, built_in, rule_out,
+    ChipFacts, Duplicates, Fingerprint, Hosting, HostingError, Landmark, LandmarkError, Measured,
+    PRINTS_MAX, Purpose, Report, Salt, Unbounded, built_in, rule_out,
 };
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -263,6 +263,29 @@ fn a_crowd_with_one_chip_is_named_in_part() {
     known.online(device(1), &many);
     known.online(device(2), &many[PRINTS_MAX..]);
     assert_eq!(known.signals(&device(2), 5), []);
+}
+
+#[test]
+fn a_report_says_each_thing_once_and_is_bounded() {
+    let [a, b] = [1, 2].map(|id| DeviceId([id; 32]));
+    let slice = ChipFacts { model: "NVIDIA A40-12Q".into(), ..ChipFacts::default() };
+    let prints = vec![print(Purpose::Uuid, UUID)];
+    let report = Report { chips: vec![slice.clone(); 8], prints, ..Report::default() };
+    let mut known = Duplicates::new();
+    [a, b].iter().for_each(|device| known.online(*device, &report.prints));
+    let hosting = built_in().unwrap();
+    let of = |report: &Report| report.signals(&a, ip("45.77.1.2"), &hosting, &known, 5);
+    let signals = of(&report).unwrap();
+    let codes: Vec<_> = signals.iter().map(|signal| signal.code.as_str()).collect();
+    assert_eq!(codes, ["duplicate-uuid", "hosting-range", "vgpu-profile"]);
+
+    let crowd = Report { chips: vec![slice.clone(); 1_000], ..report.clone() };
+    let long = ChipFacts { uuid: Some("x".repeat(257)), ..slice };
+    let long = Report { chips: vec![long], ..report.clone() };
+    let prints = Report { prints: vec![report.prints[0]; PRINTS_MAX + 1], ..report };
+    for unbounded in [crowd, long, prints] {
+        assert_eq!(of(&unbounded), Err(Unbounded));
+    }
 }
 
 proptest! {

@@ -239,6 +239,7 @@ mod tests {
         let loaded = found(true);
         assert_eq!(loaded.chips[0].link, Some(Link { width: 4, generation: 3 }));
         assert_eq!(codes(&loaded), [vec!["pcie-narrow"], vec!["vgpu-profile"]]);
+        let salt = Salt::new(&[1; 32], &GenesisHash([2; 32]), 3);
         assert_eq!(loaded.report(&salt).check(), Ok(()));
         assert_eq!(codes(&found(false)), [vec![], vec!["vgpu-profile"]]);
         let kinds: Vec<_> = loaded.prints(&salt).iter().map(|print| print.purpose).collect();

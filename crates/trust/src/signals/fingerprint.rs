@@ -15,7 +15,7 @@ use ionet_core::{DeviceId, GenesisHash, Signal};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fingerprints of one device: those of eight chips and of its machine.
+/// Fingerprints of one device: those of sixteen chips and of its machine.
 pub const PRINTS_MAX: usize = 32;
 /// Bytes of a raw id.
 const RAW_BYTES_MAX: usize = 128;
@@ -126,7 +126,6 @@ fn plain(raw: &str) -> Option<String> {
 
 /// A salted hash of something that a device has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Fingerprint {
     /// Of what.
     pub purpose: Purpose,

@@ -6,12 +6,14 @@
 mod fingerprint;
 mod hosting;
 mod region;
+mod report;
 mod sphere;
 mod underneath;
 
 pub use fingerprint::{Duplicates, Fingerprint, PRINTS_MAX, Purpose, Salt};
 pub use hosting::{Hosting, HostingError, Provider, RANGES_MAX, built_in};
 pub use region::{Landmark, LandmarkError, Measured, Ruling, rule_out};
+pub use report::{Report, Unbounded};
 pub use underneath::{
     ChipFacts, HostFacts, Hypervisor, Link, Profile, ROUNDS_MIN, TEXT_SHOWN_MAX, contention,
     profile, seen,

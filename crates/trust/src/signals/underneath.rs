@@ -45,7 +45,6 @@ pub enum Hypervisor {
 
 /// About the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct HostFacts {
     /// What it runs under. Said for the record; nothing follows from it.
     pub hypervisor: Hypervisor,
@@ -53,7 +52,6 @@ pub struct HostFacts {
 
 /// A PCIe link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Link {
     /// Lanes.
     pub width: u8,
@@ -63,7 +61,6 @@ pub struct Link {
 
 /// About one chip, from its driver.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ChipFacts {
     /// Name as the driver gives it.
     pub model: String,
