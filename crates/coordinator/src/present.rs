@@ -291,12 +291,16 @@ fn device_reason(device: &Device, at: At, proofs: bool) -> Option<String> {
 }
 
 fn proving_reason(device: &Device) -> String {
-    match &device.verdict {
-        None => "it proves its chips before it gets work".to_owned(),
-        Some(verdict) => match &verdict.reason {
-            Some(reason) => reason.clone(),
-            None => "its proof is too old; it proves its chips anew".to_owned(),
-        },
+    let Some(verdict) = &device.verdict else {
+        return "it proves its chips before it gets work".to_owned();
+    };
+    // One that never counted says why by itself.
+    let expired = verdict.expires_at_ms > verdict.at_ms;
+    let expired = expired.then(|| "its proof has expired; it proves its chips anew".to_owned());
+    let all: Vec<_> = expired.into_iter().chain(verdict.reason.clone()).collect();
+    match all.as_slice() {
+        [] => "it proves its chips before it gets work".to_owned(),
+        all => all.join("; "),
     }
 }
 

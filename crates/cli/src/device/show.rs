@@ -41,7 +41,6 @@ pub(super) fn table(out: Output, devices: &[Device]) -> String {
 pub(super) fn text(out: Output, device: &Device, now_ms: i64) -> String {
     let mut text = table(out, std::slice::from_ref(device));
     text.push_str("\n\n");
-    text.push_str("\n\n");
     let mut line = |name: &str, value: String| text.push_str(&format!("{name:<10} {value}\n"));
     line("supplier", device.supplier.to_string());
     let judged = device.verdict.as_ref().and_then(|v| v.reason.as_ref());
@@ -49,10 +48,8 @@ pub(super) fn text(out: Output, device: &Device, now_ms: i64) -> String {
         line("reason", reason.clone());
     }
     if let Some(next) = device.next_trial_ms {
-        line(
-            "next trial",
-            if next > now_ms { format!("in {}", age(next, now_ms)) } else { "now".into() },
-        );
+        let due = next <= now_ms;
+        line("next trial", if due { "now".into() } else { format!("in {}", age(next, now_ms)) });
     }
     for (name, value) in device.inventory.iter().flat_map(machine) {
         line(name, value);
@@ -71,15 +68,34 @@ fn claimed(device: &Device) -> &'static str {
     }
 }
 
-fn machine(i: &Inventory) -> [(&'static str, String); 4] {
+fn machine(i: &Inventory) -> [(&'static str, String); 5] {
     let (whole, milli) = (i.slice.cpu_milli / 1_000, i.slice.cpu_milli % 1_000);
     let sold = bytes(i.slice.memory_bytes);
     [
         ("machine", format!("{}, {} (claimed)", i.hostname, i.os)),
         ("CPU", format!("{} x {} (claimed)", i.cpu.threads, i.cpu.model)),
         ("memory", format!("{} (claimed)", bytes(i.memory_bytes))),
+        ("chips", format!("{} (claimed)", chips(i))),
         ("for sale", format!("{whole}.{milli:03} threads, {sold} of memory")),
     ]
+}
+
+/// Chips of one model and memory in one word.
+fn chips(i: &Inventory) -> String {
+    let mut kinds: Vec<(String, usize)> = Vec::new();
+    for chip in &i.chips {
+        let memory = match chip.memory_bytes {
+            0 => String::new(),
+            memory => format!(" with {}", bytes(memory)),
+        };
+        let kind = format!("{}{memory}", chip.model);
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((kind, 1)),
+        }
+    }
+    let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{count} x {kind}")).collect();
+    kinds.join(", ")
 }
 
 fn verdict_text(out: Output, device: &Device, verdict: &DeviceVerdict, now_ms: i64) -> String {

@@ -87,6 +87,8 @@ async fn a_device_gets_work_once_it_is_judged_and_proves_anew_in_time() {
     );
     at.control.close(ready.renter, cluster.id, "bye").await.unwrap();
     world.device_is(&at, id, DeviceStateName::Proving).await;
+    let reason = at.control.device(id).unwrap().reason;
+    assert_eq!(reason.as_deref(), Some("its proof has expired; it proves its chips anew"));
 
     // A leader that requires none takes it as it is.
     at.crash().await;
