@@ -223,8 +223,10 @@ mod tests {
         let lamports = data(&[&2u32.to_le_bytes()[..], &500u64.to_le_bytes()].concat());
         let tokens = data(&[&[12u8][..], &70u64.to_le_bytes(), &[6]].concat());
         let keys = [key(1), key(2), key(3), key(4), key(5), SYSTEM_PROGRAM, TOKEN_PROGRAM];
-        let mint = key(9).to_string();
-        let held = |index: u8, owner: Address| json!({ "accountIndex": index, "mint": mint, "owner": owner.to_string() });
+        let held = |index: u8, owner: Address| -> Value {
+            let (mint, owner) = (key(9).to_string(), owner.to_string());
+            json!({ "accountIndex": index, "mint": mint, "owner": owner })
+        };
         json!({
             "slot": 7, "blockTime": 100,
             "transaction": { "message": {
