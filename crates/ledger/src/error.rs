@@ -68,6 +68,13 @@ pub enum LedgerError {
         /// Its size.
         bytes: usize,
     },
+    /// The chain has no block where there must be one: it stands still, or the endpoint has
+    /// forgotten it.
+    #[error("the chain shows no block at slot {slot}")]
+    NoBlock {
+        /// Where it was looked for.
+        slot: u64,
+    },
     /// The signer failed.
     #[error(transparent)]
     Signer(SignerError),
@@ -76,7 +83,7 @@ pub enum LedgerError {
 impl LedgerError {
     /// Whether trying the same again later may work.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Expired { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Expired { .. } | Self::NoBlock { .. })
     }
 
     /// The market program's own reason, where it refused.

@@ -16,6 +16,7 @@
 //! ```
 
 pub mod addresses;
+pub mod beacon;
 mod bootstrap;
 mod connection;
 mod error;

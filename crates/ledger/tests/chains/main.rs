@@ -4,6 +4,7 @@
 //! in [`agave`] on Agave's own validator.
 
 mod agave;
+mod beacon;
 mod crowd;
 mod deploy;
 mod embedded;
@@ -29,6 +30,12 @@ async fn a_lease_from_opening_to_reclaim_conserves_every_base_unit() {
 async fn transfers_are_read_from_wallet_to_wallet() {
     let (_node, n) = embedded::network().await;
     transfers::are_read_from_wallet_to_wallet(&n).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_memo_stands_between_two_blocks() {
+    let (_node, n) = embedded::network().await;
+    beacon::a_memo_stands_between_two_blocks(&n).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
