@@ -26,6 +26,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 /// Requests that may wait for the loop. A full queue answers [`ControlError::Busy`]: waiting
 /// longer than that many decisions would outlive the client's patience.
 const REQUESTS_MAX: usize = 1_024;
+/// Verdicts of one write to the log: other requests wait no longer than for some hundred rows.
+pub const JUDGED_AT_ONCE_MAX: usize = 500;
 /// Announcements that a slow subscriber may lag behind before it must read the views anew.
 const ANNOUNCEMENTS_MAX: usize = 4_096;
 
@@ -163,6 +165,13 @@ pub enum Request {
         verdict: Box<Verdict>,
         /// The answer: the device as it is seen from then on.
         reply: Reply<Device>,
+    },
+    /// Take note of what came of a trial, for at most [`JUDGED_AT_ONCE_MAX`] devices.
+    JudgeAll {
+        /// What came of it.
+        verdicts: BTreeMap<DeviceId, Verdict>,
+        /// The answer.
+        reply: Reply<()>,
     },
     /// Open a stream into a part.
     OpenStream {
@@ -410,6 +419,21 @@ impl Control {
     pub async fn judge(&self, device: DeviceId, verdict: Verdict) -> Result<Device, ControlError> {
         let verdict = Box::new(verdict);
         self.ask(|reply| Request::Judge { device, verdict, reply }).await
+    }
+
+    /// The same for all devices of a trial, some hundreds in each write to the log. Devices that
+    /// are not enrolled any more are passed over.
+    pub async fn judge_all(
+        &self,
+        mut verdicts: BTreeMap<DeviceId, Verdict>,
+    ) -> Result<(), ControlError> {
+        while !verdicts.is_empty() {
+            let rest = verdicts.keys().nth(JUDGED_AT_ONCE_MAX).copied();
+            let rest = rest.map(|first| verdicts.split_off(&first)).unwrap_or_default();
+            let some = std::mem::replace(&mut verdicts, rest);
+            self.ask(|reply| Request::JudgeAll { verdicts: some, reply }).await?;
+        }
+        Ok(())
     }
 
     /// Figures for Prometheus.

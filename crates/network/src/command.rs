@@ -6,6 +6,7 @@ use crate::device::DeviceTerms;
 use crate::event::{AttestedLine, BoundLine, NewCluster};
 use crate::lease::{DepositLow, LeaseView, LineRef};
 use ionet_core::{ClusterId, DeviceId, Inventory, PartStatus, Verdict, Wallet};
+use std::collections::BTreeMap;
 
 /// What the core is told: a wish, an observation, or that some time went by. Each may be told
 /// twice: what is known already gives no events.
@@ -79,6 +80,12 @@ pub enum Command {
         device: DeviceId,
         /// What came of it.
         verdict: Box<Verdict>,
+    },
+    /// The same for many devices of one trial: one decision, one write to the log. A device that
+    /// is not enrolled any more is passed over.
+    JudgeDevices {
+        /// What came of it, device by device.
+        verdicts: BTreeMap<DeviceId, Verdict>,
     },
     /// Whether devices must prove their chips before they get work: a setting of whoever leads.
     RequireProofs {

@@ -28,6 +28,29 @@ fn the_newest_verdict_counts_and_is_told_once() {
 }
 
 #[test]
+fn a_trial_is_told_at_once_and_who_left_is_passed_over() {
+    let mut w = World::new();
+    w.join(1, 40_000);
+    w.join(2, 40_000);
+    let now = w.now;
+    let of = |tiers: &[(u8, Tier)]| {
+        let one = |(n, tier): &(u8, Tier)| (device_id(*n), verdict(now, *tier));
+        Command::JudgeDevices { verdicts: tiers.iter().map(one).collect() }
+    };
+    let all = [(1, Tier::Proven), (2, Tier::Measured), (9, Tier::Proven)];
+    assert_eq!(w.tell(of(&all)).len(), 2);
+    assert!(w.tell(of(&all)).is_empty(), "known");
+    assert_eq!(w.facts.devices[&device_id(2)].tier(w.now), Tier::Measured);
+    // One bad one: nothing of it is taken.
+    let mut bad = verdict(now.plus_ms(1), Tier::Proven);
+    bad.score = SCORE_MAX + 1;
+    let good = verdict(now.plus_ms(1), Tier::Claimed);
+    let verdicts = [(device_id(1), good), (device_id(2), bad)].into();
+    assert_eq!(w.try_tell(Command::JudgeDevices { verdicts }), Err(Rejection::Verdict));
+    assert_eq!(w.facts.devices[&device_id(1)].tier(w.now), Tier::Proven);
+}
+
+#[test]
 fn verdicts_over_their_limits_and_of_strangers_are_refused() {
     let mut w = World::new();
     let good = verdict(w.now, Tier::Proven);

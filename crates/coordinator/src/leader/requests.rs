@@ -38,6 +38,11 @@ impl Leader {
             Request::Judge { device, verdict, reply } => {
                 let _ = reply.send(self.judge(device, verdict).await);
             }
+            Request::JudgeAll { verdicts, reply } => {
+                let judge = Command::JudgeDevices { verdicts };
+                let done = self.apply(self.clock.now(), judge, None).await;
+                let _ = reply.send(done.map(drop).map_err(Into::into));
+            }
             Request::OpenStream { renter, cluster, device, purpose, request_id, reply } => {
                 self.open(renter, cluster, device, purpose, request_id, reply);
                 return false;

@@ -4,6 +4,7 @@ use super::device_of;
 use crate::limits::STALE_HELLOS_MAX;
 use crate::{DeviceTerms, Event, Facts, Rejection};
 use ionet_core::{DeviceId, Inventory, Verdict, Wallet};
+use std::collections::BTreeMap;
 
 pub(super) fn enrol(
     facts: &Facts,
@@ -111,4 +112,17 @@ pub(super) fn judge(
     let news =
         known.verdict.as_ref().is_none_or(|old| verdict.at_ms >= old.at_ms && *verdict != *old);
     Ok(news.then_some(Event::DeviceJudged { device, verdict }).into_iter().collect())
+}
+
+pub(super) fn judge_all(
+    facts: &Facts,
+    verdicts: BTreeMap<DeviceId, Verdict>,
+) -> Result<Vec<Event>, Rejection> {
+    let mut events = Vec::new();
+    for (device, verdict) in verdicts {
+        if facts.devices.contains_key(&device) {
+            events.extend(judge(facts, device, Box::new(verdict))?);
+        }
+    }
+    Ok(events)
 }

@@ -36,6 +36,7 @@ pub fn decide(facts: &Facts, at: At, command: Command) -> Result<Vec<Event>, Rej
         Command::Drain { device, drain } => device::drain(facts, device, drain),
         Command::ClearClone { device } => device::clear_clone(facts, device),
         Command::JudgeDevice { device, verdict } => device::judge(facts, device, verdict),
+        Command::JudgeDevices { verdicts } => device::judge_all(facts, verdicts),
         Command::RequireProofs { required } => {
             let changes = facts.proofs_required != required;
             Ok(changes.then_some(Event::ProofsRequired { required }).into_iter().collect())
