@@ -260,13 +260,13 @@ fn name(node: &Node) -> String {
 
 fn reasons(grade: &Grade) -> Vec<String> {
     let words = |reason: &Reason| match reason {
-        Reason::Linked { link, others } => {
+        Reason::Linked { link, near, others } => {
             let how = match link {
                 Link::Fed => "fed by a source that it shares",
                 Link::Payout => "paid to an address that it shares",
                 Link::Machine => "enrolled on a machine that it shares",
             };
-            format!("{how} with {others} other suppliers")
+            format!("{how} with other suppliers: {near} within four links, {others} in all")
         }
         Reason::Timing { feeder, timing } => {
             let Timing { feedings, regular, burst, alike } = timing;

@@ -67,7 +67,7 @@ fn one_source_makes_one_cluster_and_the_path_shows_it() {
     // Two owners of one hand with 700 thousandths: 300 + 700 / 2.
     let grade = graph.grade(&wallet(3), 0);
     assert_eq!((grade.factor, grade.owners), (650, 2));
-    assert_eq!(grade.reasons, [Reason::Linked { link: Link::Fed, others: 1 }]);
+    assert_eq!(grade.reasons, [Reason::Linked { link: Link::Fed, near: 1, others: 1 }]);
     // A feeder without devices is nobody's competitor; a stranger has the full grade.
     assert_eq!(graph.grade(&wallet(99), 0).factor, 1_000);
     let believed = graph.grade(&wallet(3), 900);
@@ -203,6 +203,17 @@ fn long_chains_hold_together() {
     assert!(linked(&graph, 0, LENGTH));
     assert_eq!(graph.path(&wallet(0), &wallet(LENGTH)).unwrap().len(), LENGTH as usize);
     assert_eq!(graph.clusters(), [(graph.wallet(0).unwrap(), LENGTH + 1)]);
+}
+
+#[test]
+fn owners_at_the_ends_of_a_long_chain_are_doubted_less() {
+    let chain: Vec<_> =
+        (0..9).map(|i| sol(i, i + 1, SOL - u64::from(i), u64::from(i) + 1)).collect();
+    let ends = |last: u32| owned(&chain, [0, last]).grade(&wallet(0), 0);
+    let near = Reason::Linked { link: Link::Fed, near: 1, others: 1 };
+    assert_eq!((ends(4).factor, &ends(4).reasons[..]), (650, &[near][..]));
+    let far = Reason::Linked { link: Link::Fed, near: 0, others: 1 };
+    assert_eq!((ends(5).factor, &ends(5).reasons[..]), (850, &[far][..]));
 }
 
 #[test]

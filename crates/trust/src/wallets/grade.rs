@@ -16,6 +16,14 @@ const PAYOUT_CONFIDENCE: u32 = 900;
 const FED_CONFIDENCE: u32 = 700;
 /// One machine: a device says what it is, so it can be made up, and rooms are shared.
 const MACHINE_CONFIDENCE: u32 = 600;
+/// Linked by a longer chain than [`NEAR_STEPS`], of whatever kind. Money goes from hand to hand, so
+/// large clusters hold strangers; but a chain of empty wallets costs only a fee each.
+const FAR_CONFIDENCE: u32 = 300;
+/// Links between two owners that are one hand's rather than hearsay: a common feeder is two away,
+/// one with a wallet in between for each is four.
+const NEAR_STEPS: u32 = 4;
+/// Nodes that are looked at for one grade. Beyond, what was counted so far stands.
+const NODES_MAX: usize = 1 << 16;
 /// Paid in one batch by an exchange: strangers can be.
 const BATCH_CONFIDENCE: u32 = 300;
 /// The least grade: doubt lowers what a wallet counts for and never takes it all.
@@ -28,7 +36,7 @@ const GRADE_MAX: u16 = 1_000;
 pub struct Grade {
     /// Thousandths, from 100 to 1,000.
     pub factor: u16,
-    /// Owners of devices in its cluster, itself included.
+    /// Owners of devices that it is counted among, itself included.
     pub owners: u32,
     /// Why, strongest first. Empty for 1,000.
     pub reasons: Vec<Reason>,
@@ -41,7 +49,9 @@ pub enum Reason {
     Linked {
         /// Its kind.
         link: Link,
-        /// Owners beside this one.
+        /// Owners beside this one within four links.
+        near: u32,
+        /// Owners beside this one in all of the cluster.
         others: u32,
     },
     /// Who fed it fed others like a machine.
@@ -67,10 +77,11 @@ impl Graph {
         let tied = self.tied(number).filter(|_| others > 0);
         let batch = self.batch(wallet).filter(|batch| batch.owners > 1);
         let mut reasons = Vec::new();
+        let near = if tied.is_some() { self.owners_near(number, NEAR_STEPS, NODES_MAX) } else { 0 };
         let (mut confidence, owners) = match (tied, batch) {
-            (Some((link, confidence)), _) => {
-                reasons.push(Reason::Linked { link, others });
-                (confidence, others + 1)
+            (Some((link, sure)), _) => {
+                reasons.push(Reason::Linked { link, near, others });
+                if near > 0 { (sure, near + 1) } else { (FAR_CONFIDENCE, others + 1) }
             }
             (None, Some(batch)) => {
                 reasons.push(Reason::Batch(batch));
@@ -82,7 +93,7 @@ impl Graph {
             self.ties(number).filter(|(link, tie)| *link == Link::Fed && tie.to == number);
         let mut feeders = feeders.map(|(_, tie)| tie.from);
         let timed = feeders.find_map(|feeder| Some((feeder, self.timing_of(feeder)?)));
-        if let Some((feeder, timing)) = timed.filter(|_| tied.is_some()) {
+        if let Some((feeder, timing)) = timed.filter(|_| near > 0) {
             // Half of the doubt that is left, rounded down.
             confidence += (1_000 - confidence) / 2;
             let feeder = self.wallet(feeder).expect("only wallets feed");

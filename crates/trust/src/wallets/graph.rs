@@ -3,7 +3,7 @@
 use super::build::{Kind, Record};
 use super::timing::{Batch, Timing};
 use ionet_core::Wallet;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Not visited yet.
 const NONE: u32 = u32::MAX;
@@ -255,6 +255,27 @@ impl Graph {
     pub(super) fn owners_beside(&self, wallet: u32) -> u32 {
         let all = self.owners_in[self.root[wallet as usize] as usize];
         all - u32::from(self.owners[wallet as usize])
+    }
+
+    /// Owners beside a wallet that at most so many links part from it, among the nearest `nodes`.
+    pub(super) fn owners_near(&self, wallet: u32, steps: u32, nodes: usize) -> u32 {
+        let mut seen = BTreeSet::from([wallet]);
+        let mut wave = vec![wallet];
+        let mut found = 0;
+        for _ in 0..steps {
+            let mut next = Vec::new();
+            for here in wave {
+                for at in self.links_of(here) {
+                    let node = other(&self.links[*at as usize], here);
+                    if seen.len() < nodes && seen.insert(node) {
+                        found += u32::from(self.owners.get(node as usize) == Some(&true));
+                        next.push(node);
+                    }
+                }
+            }
+            wave = next;
+        }
+        found
     }
 
     /// When a wallet fed others, if that is like a machine.

@@ -27,6 +27,10 @@
 //! (costs real money, which they keep); friends whose devices were enrolled in one room, or
 //! somebody whose machine's hash another device copies, since a device says itself what it is.
 //!
+//! Money goes from hand to hand, so clusters can be large: in random transfers by a power law the
+//! largest holds a sixth of all wallets (`docs/benchmarks.md`). A grade therefore asks how far the
+//! next owner is. What clusters of real suppliers look like was not measured.
+//!
 //! *Not linked, though it is one hand:* wallets each fed by its own withdrawal from an exchange,
 //! with amounts and hours mixed (alike and in a burst they are a [`Batch`]); a feeder that dealt
 //! with enough decoys to look like an exchange, a few transaction fees each; four feeders or
