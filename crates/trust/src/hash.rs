@@ -19,6 +19,11 @@ pub(crate) enum Purpose {
     Challenge,
     Vectors,
     Openings,
+    Block,
+    Entry,
+    Record,
+    Moment,
+    ProofBytes,
 }
 
 impl Purpose {
@@ -34,6 +39,11 @@ impl Purpose {
             Self::Challenge => b"ionet trust v1: challenge       ",
             Self::Vectors => b"ionet trust v1: vectors r       ",
             Self::Openings => b"ionet trust v1: openings        ",
+            Self::Block => b"ionet trust v1: beacon of block ",
+            Self::Entry => b"ionet trust v1: entry of record ",
+            Self::Record => b"ionet trust v1: record          ",
+            Self::Moment => b"ionet trust v1: moment of start ",
+            Self::ProofBytes => b"ionet trust v1: bytes of a proof",
         }
     }
 
@@ -205,6 +215,11 @@ mod tests {
             Challenge,
             Vectors,
             Openings,
+            Block,
+            Entry,
+            Record,
+            Moment,
+            ProofBytes,
         ];
         let hashes: std::collections::BTreeSet<_> = all.iter().map(|p| p.hash(&[b"x"])).collect();
         assert_eq!(hashes.len(), all.len());

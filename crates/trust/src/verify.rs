@@ -71,6 +71,16 @@ impl Hour {
         Self { shape, beacon, challenge, openings, vectors, products }
     }
 
+    /// What is multiplied.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Leaves that each proof opens.
+    pub fn openings(&self) -> usize {
+        self.openings
+    }
+
     /// What a device with so many rounds has to open.
     pub fn asks(&self, device: DeviceId, rounds: u32) -> Vec<Opening> {
         self.challenge.openings(self.shape, device, rounds, self.openings)

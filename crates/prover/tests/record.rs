@@ -1,0 +1,183 @@
+//! A record of a real trial replays, and no byte of it can be changed unseen.
+
+use ionet_core::{DeviceId, Task, TrialId, Units, Wallet};
+use ionet_prover::{Cpu, Prover};
+use ionet_trust::record::*;
+use ionet_trust::{Challenge, Hour, Secret};
+
+const GRACE_US: u32 = 500_000;
+const TASK: Task =
+    Task::Multiply { units: Units::Integer, side: 64, width: 16, openings: 8, time_ms: 1_000 };
+
+type Proofs = Vec<(DeviceId, Vec<u8>)>;
+
+/// One honest device, one late, one silent, one that declined, one with garbage.
+fn trial() -> (Record, Proofs) {
+    let secret = Secret([9; 32]);
+    let mark = |slot: u64| Mark { slot, hash: [slot as u8; 32] };
+    let mut record = Record {
+        trial: TrialId(5),
+        lane: Lane::Period,
+        genesis: [1; 32],
+        coordinator: Wallet([2; 32]),
+        previous: [3; 32],
+        promised: secret.precommitment(),
+        secret,
+        basis: mark(10),
+        period_ms: 60_000,
+        start: mark(20),
+        anchor_slot: 25,
+        anchor: [7; 64],
+        late: mark(26),
+        started_ms: 1_700_000_000_000,
+        grace_us: GRACE_US,
+        assignments: vec![vec![TASK]],
+        entries: vec![],
+    };
+    let shape = shape_of(&TASK).unwrap().unwrap();
+    let beacon = record.start.beacon(&record.genesis);
+    let late = record.late.beacon(&record.genesis);
+    let challenge = Challenge::new(&beacon, &late, &secret, &record.promised).unwrap();
+    let hour = Hour::new(shape, beacon, challenge, 8);
+    let mut proofs = Vec::new();
+    for n in 1..=5u8 {
+        let device = DeviceId([n; 32]);
+        let mut prover = Prover::start(Cpu::new(1), shape, beacon, device).unwrap();
+        (0..n).for_each(|_| assert!(prover.round().unwrap()));
+        let commitment = prover.commitment();
+        let mut bytes = prover.open(&hour.asks(device, n.into())).unwrap().encode();
+        let arrived = if n == 2 { 2_000_000 } else { 900_000 + u64::from(n) };
+        let answer = match n {
+            3 => Answer { committed: None, outcome: Outcome::Silent, proof: None },
+            4 => Answer { committed: None, outcome: Outcome::Declined, proof: None },
+            2 => Answer {
+                committed: Some((commitment, arrived)),
+                outcome: Outcome::Late,
+                proof: None,
+            },
+            _ => {
+                if n == 5 {
+                    bytes[40] ^= 1;
+                }
+                let outcome = outcome_of(&hour, device, &commitment, &bytes);
+                let proof = Some(proof_hash(&bytes));
+                proofs.push((device, bytes));
+                Answer { committed: Some((commitment, arrived)), outcome, proof }
+            }
+        };
+        record.entries.push(Entry { device, assignment: 0, answers: vec![answer] });
+    }
+    (record, proofs)
+}
+
+fn again(record: &Record, proofs: &Proofs) -> Replay {
+    replay(record, |device, _| proofs.iter().find(|p| p.0 == *device).map(|p| p.1.clone()))
+}
+
+#[test]
+fn a_trial_replays_with_all_its_outcomes() {
+    let (record, proofs) = trial();
+    let found = again(&record, &proofs);
+    assert_eq!(found.disagreements, vec![]);
+    let outcomes: Vec<_> = found.tasks.iter().map(|t| t.outcome).collect();
+    assert_eq!(
+        outcomes,
+        [
+            Outcome::Proven(1),
+            Outcome::Late,
+            Outcome::Silent,
+            Outcome::Declined,
+            Outcome::Rejected
+        ]
+    );
+    // A round of 64^3 in 0.9 s, and in at least the five slots of the chain.
+    assert_eq!(found.tasks[0].rate, 64u64.pow(3) * 1_000_000 / 900_001);
+    assert_eq!(found.tasks[0].rate_by_slots, 64u64.pow(3) * 1_000 / (5 * SLOT_MS_MAX));
+    assert!(found.wait_ms < 60_000);
+    let bytes = record.encode();
+    assert_eq!(Record::decode(&bytes).unwrap(), record);
+}
+
+#[test]
+fn what_a_coordinator_may_want_to_change_is_found() {
+    let (right, proofs) = trial();
+    type Change = fn(&mut Record);
+    let changes: [(&str, Change); 9] = [
+        ("another secret", |r| r.secret = Secret([1; 32])),
+        ("another promise and secret", |r| {
+            r.secret = Secret([1; 32]);
+            r.promised = r.secret.precommitment();
+        }),
+        ("another start", |r| r.start.hash = [0; 32]),
+        ("another late block", |r| r.late.hash = [0; 32]),
+        ("an anchor before the start", |r| r.anchor_slot = 20),
+        ("a late block before the anchor", |r| r.late.slot = 25),
+        ("garbage called proven", |r| r.entries[4].answers[0].outcome = Outcome::Proven(5)),
+        ("more rounds than were done", |r| r.entries[0].answers[0].outcome = Outcome::Proven(2)),
+        ("a late one brought in time", |r| {
+            let answer = &mut r.entries[1].answers[0];
+            answer.committed = answer.committed.map(|(c, _)| (c, 1));
+        }),
+    ];
+    for (what, change) in changes {
+        let mut record = right.clone();
+        change(&mut record);
+        assert_ne!(again(&record, &proofs).disagreements, vec![], "{what}");
+        assert_ne!(record.hash(), right.hash(), "{what}");
+    }
+    // An honest one's proof taken away, or replaced by another's.
+    let mut fewer = proofs.clone();
+    fewer.remove(0);
+    assert!(matches!(again(&right, &fewer).disagreements[..], [Disagreement::Missing { .. }]));
+    let mut swapped = proofs.clone();
+    swapped[0].1 = proofs[1].1.clone();
+    assert!(matches!(again(&right, &swapped).disagreements[..], [Disagreement::Other { .. }]));
+    // The anchored root binds commitments and arrivals, and the number of devices.
+    let root = right.entries_root();
+    for change in [
+        (|r: &mut Record| r.entries[0].answers[0].committed.as_mut().unwrap().1 -= 1) as Change,
+        |r| r.entries[1].answers[0].committed = None,
+        |r| drop(r.entries.pop()),
+        |r| r.trial = TrialId(6),
+    ] {
+        let mut record = right.clone();
+        change(&mut record);
+        assert_ne!(record.entries_root(), root);
+    }
+}
+
+#[test]
+fn no_byte_of_a_record_changes_unseen() {
+    let (record, _) = trial();
+    let bytes = record.encode();
+    for at in 0..bytes.len() {
+        for bit in [1, 0x40, 0x80] {
+            let mut other = bytes.clone();
+            other[at] ^= bit;
+            if let Ok(read) = Record::decode(&other) {
+                assert_eq!(read.encode(), other, "two forms of one record at byte {at}");
+                assert_ne!(read.hash(), record.hash());
+            }
+        }
+        assert!(Record::decode(&bytes[..at]).is_err(), "cut at {at}");
+    }
+    let longer = [&bytes[..], &[0]].concat();
+    assert_eq!(Record::decode(&longer), Err(RecordError::Trailing(1)));
+    let mut unsorted = record.clone();
+    unsorted.entries.swap(0, 1);
+    assert_eq!(Record::decode(&unsorted.encode()), Err(RecordError::Order(1)));
+    let mut twice = record.clone();
+    twice.entries[1] = twice.entries[0].clone();
+    assert_eq!(Record::decode(&twice.encode()), Err(RecordError::Order(1)));
+}
+
+#[test]
+fn the_moment_of_a_trial_is_nobodys_choice() {
+    let (basis, genesis) = (Mark { slot: 4, hash: [4; 32] }, [1; 32]);
+    let wait = |secret: u8, basis: &Mark| wait_ms(&Secret([secret; 32]), basis, &genesis, 60_000);
+    let other = Mark { slot: 4, hash: [5; 32] };
+    assert_ne!(wait(1, &basis), wait(2, &basis));
+    assert_ne!(wait(1, &basis), wait(1, &other));
+    assert_eq!(wait_ms(&Secret([1; 32]), &basis, &genesis, 0), 0);
+    assert!((0..100).all(|n| wait(n, &basis) < 60_000));
+}

@@ -1,1 +1,0 @@
-//! The public record of a trial: what anybody needs to compute its outcome again.

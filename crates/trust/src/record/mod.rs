@@ -1,0 +1,256 @@
+//! The public record of a trial: what anybody needs to compute its outcome again.
+//!
+//! A record holds the public marks of a trial (blocks before and after), what was asked, and for
+//! each device what it committed to, when that arrived, and what came of it. Proofs lie beside
+//! it, bound by their hashes. [`replay`] computes everything again from these bytes alone.
+//!
+//! Two hashes of a trial stand on the chain: [`Record::entries_root`] in the anchor, before
+//! anybody could know what would be opened, with every commitment and the instant of its
+//! arrival in it; and [`Record::hash`] in the anchor of the lane's next trial.
+//!
+//! What a record does not show: whom the coordinator did not ask, and that its clock was right
+//! between the marks. A device that keeps its own commitment can show that it is missing.
+
+mod encode;
+mod replay;
+
+pub use encode::{ENTRIES_MAX, RecordError};
+pub use replay::{Disagreement, Replay, Replayed, SLOT_MS_MAX, replay};
+
+use crate::chain::{Beacon, Commitment};
+use crate::challenge::{Challenge, Precommitment, Secret, WrongSecret};
+use crate::hash::{Hash, Purpose, Tree};
+use crate::proof::Proof;
+use crate::shape::{Entries, Shape, ShapeError};
+use crate::verify::Hour;
+use ionet_core::{DeviceId, Task, TrialId, Units, Wallet};
+
+/// A block of the chain: a moment that nobody could know before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// Its slot.
+    pub slot: u64,
+    /// Its hash.
+    pub hash: [u8; 32],
+}
+
+impl Mark {
+    /// The beacon that it is, on the chain with this genesis.
+    pub fn beacon(&self, genesis: &[u8; 32]) -> Beacon {
+        Beacon(Purpose::Block.hash(&[genesis, &self.slot.to_le_bytes(), &self.hash]))
+    }
+}
+
+/// What a trial is for. Each lane has its own line of promised secrets and of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// All idle devices, once a period, at a moment that nobody knows before.
+    Period,
+    /// Devices that just came, or asked for it: at once.
+    Joining,
+}
+
+impl Lane {
+    /// Its name in anchors.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Period => "period",
+            Self::Joining => "joining",
+        }
+    }
+}
+
+/// What came of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// So many rounds were proven.
+    Proven(u32),
+    /// The commitment came after its time.
+    Late,
+    /// No commitment, or no proof of it, came at all.
+    Silent,
+    /// The device said that it would not. The coordinator's word.
+    Declined,
+    /// The proof does not hold.
+    Rejected,
+}
+
+/// A device's answer to one task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// What it committed to, and its arrival in microseconds after the start; none if nothing
+    /// came.
+    pub committed: Option<(Commitment, u64)>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The hash of its proof's bytes; none if no proof came.
+    pub proof: Option<Hash>,
+}
+
+/// A device's part in a trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The device.
+    pub device: DeviceId,
+    /// Which of the record's assignments it had.
+    pub assignment: u8,
+    /// One for each of its tasks.
+    pub answers: Vec<Answer>,
+}
+
+/// A trial, as anybody may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its number.
+    pub trial: TrialId,
+    /// What it was for.
+    pub lane: Lane,
+    /// The chain.
+    pub genesis: [u8; 32],
+    /// Who held it.
+    pub coordinator: Wallet,
+    /// The hash of the lane's record before; zeros for the first.
+    pub previous: Hash,
+    /// What was published before the start.
+    pub promised: Precommitment,
+    /// What had been promised.
+    pub secret: Secret,
+    /// The block from which the wait of a period's trial follows; the block before for others.
+    pub basis: Mark,
+    /// Milliseconds of the lane's period; 0 where trials come at once.
+    pub period_ms: u32,
+    /// The newest block at the start.
+    pub start: Mark,
+    /// Slot in which [`Record::entries_root`] landed.
+    pub anchor_slot: u64,
+    /// The transaction in which it did.
+    pub anchor: [u8; 64],
+    /// The first block after it.
+    pub late: Mark,
+    /// Unix milliseconds of the start, by the coordinator's clock.
+    pub started_ms: i64,
+    /// Microseconds that a commitment may take on its way.
+    pub grace_us: u32,
+    /// What devices were asked to do: lists of tasks.
+    pub assignments: Vec<Vec<Task>>,
+    /// The devices, in ascending order of their keys.
+    pub entries: Vec<Entry>,
+}
+
+impl Record {
+    /// What the trial's openings follow from.
+    pub fn challenge(&self) -> Result<Challenge, WrongSecret> {
+        let (start, late) = (self.start.beacon(&self.genesis), self.late.beacon(&self.genesis));
+        Challenge::new(&start, &late, &self.secret, &self.promised)
+    }
+
+    /// The root over all commitments and their arrivals. See [`entries_root`].
+    pub fn entries_root(&self) -> Hash {
+        entries_root(self.trial, &self.entries)
+    }
+
+    /// The hash of the whole record: of its bytes.
+    pub fn hash(&self) -> Hash {
+        Purpose::Record.hash(&[&self.encode()])
+    }
+}
+
+/// The root that is anchored: over the devices in order, each with what it committed to and when
+/// that arrived. It is made before the openings are known, so outcomes are not in it.
+pub fn entries_root(trial: TrialId, entries: &[Entry]) -> Hash {
+    entries_tree(trial, entries).root()
+}
+
+/// The tree of [`entries_root`]: a device's own path shows that it was counted.
+pub fn entries_tree(trial: TrialId, entries: &[Entry]) -> Tree {
+    let leaf = |entry: &Entry| {
+        let mut bytes = trial.0.to_le_bytes().to_vec();
+        bytes.extend(entry.device.0);
+        bytes.push(entry.assignment);
+        for answer in &entry.answers {
+            let (commitment, arrived) =
+                answer.committed.map_or(([0; 32], u64::MAX), |(c, at)| (c.0, at));
+            bytes.extend(commitment);
+            bytes.extend(arrived.to_le_bytes());
+        }
+        Purpose::Entry.hash(&[&bytes])
+    };
+    let mut leaves: Vec<Hash> = entries.iter().map(leaf).collect();
+    // How many there are is part of the root: padding is no device.
+    leaves.push(Purpose::Entry.hash(&[&(entries.len() as u64).to_le_bytes()]));
+    leaves.resize(leaves.len().next_power_of_two(), [0; 32]);
+    Tree::new(leaves)
+}
+
+/// The words of an anchor: what stands on the chain in the middle of a trial.
+pub fn anchor_text(
+    lane: Lane,
+    trial: TrialId,
+    root: &Hash,
+    next: &Precommitment,
+    previous: &Hash,
+) -> String {
+    let (root, next, last) = (Hex(root), Hex(&next.0), Hex(previous));
+    format!("ionet trial v1 {} {trial} root {root} next {next} last {last}", lane.name())
+}
+
+/// The words of a promise that stands alone: a lane's first, or after a trial that broke off.
+pub fn promise_text(lane: Lane, next: &Precommitment) -> String {
+    format!("ionet promise v1 {} next {}", lane.name(), Hex(&next.0))
+}
+
+struct Hex<'a>(&'a [u8; 32]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Milliseconds from the basis of a period's trial to its start: below `period_ms`, known to
+/// nobody before the basis, and to nobody but the coordinator before the trial. Neither the
+/// coordinator, which promised its secret before, nor whoever makes the block chooses it.
+pub fn wait_ms(secret: &Secret, basis: &Mark, genesis: &[u8; 32], period_ms: u32) -> u32 {
+    let seed = Purpose::Moment.seed(&[&secret.0, &basis.beacon(genesis).0]);
+    match period_ms {
+        0 => 0,
+        period => seed.indices(1, period.into())[0] as u32,
+    }
+}
+
+/// The shape of a task's products; none if it multiplies nothing.
+pub fn shape_of(task: &Task) -> Option<Result<Shape, ShapeError>> {
+    let Task::Multiply { units, side, width, .. } = *task else { return None };
+    let entries = match units {
+        Units::Integer => Entries::Byte,
+        Units::Matrix => Entries::Nibble,
+    };
+    Some(Shape::new(entries, side, width))
+}
+
+/// Microseconds after the start until which the commitment of task `number` is in time.
+pub fn due_us(tasks: &[Task], number: usize, grace_us: u32) -> u64 {
+    let work: u64 = tasks.iter().take(number + 1).map(|t| u64::from(t.time_ms())).sum();
+    work * 1_000 + u64::from(grace_us)
+}
+
+/// Multiply-adds a second of so many rounds, rounded down: what a task measures. `took_us` is
+/// from the commitment before, or from the start; at least 1.
+pub fn rate(shape: Shape, rounds: u32, took_us: u64) -> u64 {
+    let operations = u128::from(shape.operations()) * u128::from(rounds) * 1_000_000;
+    u64::try_from(operations / u128::from(took_us.max(1))).unwrap_or(u64::MAX)
+}
+
+/// The hash of a proof's bytes, as records name it.
+pub fn proof_hash(bytes: &[u8]) -> Hash {
+    Purpose::ProofBytes.hash(&[bytes])
+}
+
+/// What comes of a commitment that was in time, given the bytes of its proof: the one rule, for
+/// the coordinator and for whoever replays.
+pub fn outcome_of(hour: &Hour, device: DeviceId, commitment: &Commitment, proof: &[u8]) -> Outcome {
+    let proven = Proof::decode(hour.shape(), hour.openings(), proof)
+        .ok()
+        .and_then(|proof| hour.verify(device, commitment, &proof).ok());
+    proven.map_or(Outcome::Rejected, Outcome::Proven)
+}
