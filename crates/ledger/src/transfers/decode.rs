@@ -301,4 +301,31 @@ mod tests {
         }
         assert!(decode(&json!([]), Signature::default()).is_err());
     }
+
+    /// Bytes of a real answer changed, doubled and left out, from a fixed seed.
+    #[test]
+    fn damaged_answers_never_panic() {
+        let whole = shown().to_string().into_bytes();
+        let mut state = 7u64;
+        let mut draw = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        let (mut json, mut taken) = (0, 0);
+        for _ in 0..20_000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=draw(3) {
+                let at = draw(bytes.len());
+                match draw(3) {
+                    0 => bytes[at] = b"0123456789\"[]{},:-.eZ"[draw(21)],
+                    1 => drop(bytes.remove(at)),
+                    _ => bytes.insert(at, whole[draw(whole.len())]),
+                }
+            }
+            let Ok(value) = serde_json::from_slice::<Value>(&bytes) else { continue };
+            json += 1;
+            taken += usize::from(decode(&value, Signature::default()).is_ok());
+        }
+        assert!(json > 5_000 && taken > 100 && taken < json, "{taken} of {json}");
+    }
 }

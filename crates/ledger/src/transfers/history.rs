@@ -202,10 +202,14 @@ impl Walk<'_> {
             "encoding": "json", "maxSupportedTransactionVersion": 0, "commitment": "confirmed",
         });
         let params = json!([signature.to_string(), config]);
-        let Some(shown) = self.ask(RpcRequest::GetTransaction, params).await? else {
-            return Ok(false);
+        let read = match self.ask(RpcRequest::GetTransaction, params).await {
+            Ok(None) => return Ok(false),
+            Ok(Some(shown)) => decode(&shown, signature).ok(),
+            // Of a later version, or pruned: one that is not shown is no reason to stop.
+            Err(LedgerError::Refused { .. }) => None,
+            Err(e) => return Err(e),
         };
-        let transfers = decode(&shown, signature).unwrap_or_else(|_| {
+        let transfers = read.unwrap_or_else(|| {
             self.history.unreadable += 1;
             Vec::new()
         });
