@@ -2,7 +2,7 @@
 //! The trials themselves are made elsewhere: here a verdict is told as their outcome.
 
 use crate::device::Device;
-use crate::world::{ONE, USDC, World, spec_of};
+use crate::world::{ONE, Running, USDC, World, spec_of};
 use ionet_api::{DeviceStateName, StateName};
 use ionet_coordinator::ControlError;
 use ionet_core::{
@@ -28,6 +28,20 @@ fn verdict(at_ms: i64) -> Verdict {
         at_ms,
         expires_at_ms: at_ms + 60_000,
     }
+}
+
+/// A whole trial's verdicts at once, of which this device's is known and the rest strangers'.
+async fn judge_many(at: &Running, id: DeviceId, now: i64) {
+    let strangers = (0..1_200u16).map(|n| {
+        let mut key = [9; 32];
+        key[..2].copy_from_slice(&n.to_be_bytes());
+        (DeviceId(key), verdict(now))
+    });
+    let newer = Verdict { score: 800, ..verdict(now + 1) };
+    let all = strangers.chain([(id, newer)]).collect();
+    at.control.judge_all(all).await.unwrap();
+    let told = at.control.judge(id, verdict(now)).await.unwrap();
+    assert_eq!(told.verdict.map(|v| v.score_judged), Some(800), "an older one changes nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,17 +74,7 @@ async fn a_device_gets_work_once_it_is_judged_and_proves_anew_in_time() {
     assert_eq!((figure.name.as_str(), figure.value), ("integer_multiply_adds_per_s", 1_234_567));
     assert_eq!((figure.known, figure.trial), (Provenance::Proven, Some(7)));
     assert_eq!(shown.signals[0].code, "duplicate");
-    // A whole trial's at once, of which this device's is known and the others are strangers'.
-    let strangers = (0..1_200u16).map(|n| {
-        let mut key = [9; 32];
-        key[..2].copy_from_slice(&n.to_be_bytes());
-        (DeviceId(key), verdict(now))
-    });
-    let newer = Verdict { score: 800, ..verdict(now + 1) };
-    let all = strangers.chain([(id, newer)]).collect();
-    at.control.judge_all(all).await.unwrap();
-    let told = at.control.judge(id, verdict(now)).await.unwrap();
-    assert_eq!(told.verdict.map(|v| v.score_judged), Some(800), "an older one changes nothing");
+    judge_many(&at, id, now).await;
     let bad = Verdict { score: SCORE_MAX + 1, ..verdict(now) };
     assert!(matches!(at.control.judge(id, bad).await, Err(ControlError::Conflict { .. })));
     let proven = r#"{"devices":1,"chip":"cpu","ttl_seconds":3600,"min_tier":"proven"}"#;
