@@ -81,11 +81,17 @@ impl Period {
 pub struct Expectation {
     /// What of.
     pub quantity: Quantity,
-    /// What an undisturbed one does: a score of [`SCORE_MAX`].
+    /// What an undisturbed one does: a score of [`SCORE_MAX`]. 0: the class names no rate, and
+    /// any meets it.
     pub typical: u64,
     /// Below it, it is no device of the class.
     pub least: u64,
 }
+
+/// By what the class of plain processors is told apart: that it computes at all. Processors differ
+/// a hundredfold and the class names none of them, so nothing is too slow for it.
+pub const PROCESSOR: [Expectation; 1] =
+    [Expectation { quantity: Quantity::IntegerRate, typical: 0, least: 0 }];
 
 /// What a device says that it is, and what would follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -57,6 +57,12 @@ fn tiers_follow_from_what_is_proven() {
         (Quantity::MemoryRate, Ok(5_999)),
     ];
     assert_eq!(judged(&trial(1, &mixed), None).tier, Tier::Claimed);
+    // Any processor is a processor, once it computes.
+    let cpu = Claim { class: ChipClass::CPU, memory_bytes: 0, expected: &PROCESSOR };
+    let of =
+        |result| judge(&cpu, &trial(1, &[(Quantity::IntegerRate, result)]), None, &[], period());
+    assert_eq!((of(Ok(1)).tier, of(Ok(1)).score), (Tier::Proven, SCORE_MAX));
+    assert_eq!(of(Err(Miss::Silent)).tier, Tier::Claimed);
     // A class of which nothing is known is never better than measured.
     let verdict = judge(&claim(&[]), &all(1, u64::MAX), None, &[], period());
     assert_eq!((verdict.tier, verdict.score), (Tier::Measured, SCORE_FLOOR));
