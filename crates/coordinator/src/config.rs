@@ -13,6 +13,7 @@
 //! assert_eq!(config.rest_addr.port(), 8420);
 //! ```
 
+use crate::trial::TrialSettings;
 use ionet_core::{ProgramId, Wallet};
 use ionet_network::Patience;
 use ionet_network::limits::{
@@ -106,6 +107,9 @@ pub struct Config {
     /// Version of Python in the default image, as clients are told.
     #[serde(default = "python_version")]
     pub python_version: String,
+    /// How devices prove their chips; left out: nobody is asked to.
+    #[serde(default)]
+    pub trials: Option<TrialSettings>,
 }
 
 fn rest_addr() -> SocketAddr {
@@ -183,7 +187,13 @@ impl Config {
         check(hired, "hired_interval_ms", "50 to 2000")?;
         // Suppliers are asked to serve unpaid, or without a receipt, no longer than an hour.
         check(self.deposit_grace_s <= 3_600, "deposit_grace_s", "0 to 3600")?;
-        check((1..=3_600).contains(&self.vouch_grace_s), "vouch_grace_s", "1 to 3600")
+        check((1..=3_600).contains(&self.vouch_grace_s), "vouch_grace_s", "1 to 3600")?;
+        check(
+            self.trials.is_some() || !self.proofs_required,
+            "proofs_required",
+            "off where there are no [trials]",
+        )?;
+        self.trials.map_or(Ok(()), |trials| trials.validate())
     }
 
     /// How long clusters go on without money, or without anyone's word.
@@ -214,15 +224,25 @@ mod tests {
     #[test]
     fn bounds_and_misspellings_are_refused() {
         assert!(Config::from_toml(GOOD).is_ok());
-        for bad in ["quote_seconds = 0", "plan_ms = 1", "quote_secs = 5", "rest_addr = \"here\""] {
+        for bad in [
+            "quote_seconds = 0",
+            "plan_ms = 1",
+            "quote_secs = 5",
+            "rest_addr = \"here\"",
+            "proofs_required = true",
+            "[trials]\nside = 100",
+            "[trials]\nwork = 1",
+        ] {
             assert!(Config::from_toml(&format!("{GOOD}\n{bad}")).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn settings_survive_writing() {
-        let config = Config::from_toml(GOOD).unwrap();
+        let mut config = Config::from_toml(GOOD).unwrap();
+        config.trials = Some(TrialSettings::default());
         let text = toml::to_string(&config).unwrap();
-        assert_eq!(Config::from_toml(&text).unwrap().program, config.program);
+        let read = Config::from_toml(&text).unwrap();
+        assert_eq!((read.program, read.trials), (config.program, config.trials));
     }
 }

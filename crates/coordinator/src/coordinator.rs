@@ -9,6 +9,7 @@ use crate::log::{Faults, Log, LogError};
 use crate::market::{Market, MarketStepError};
 use crate::metrics::Metrics;
 use crate::sessions::{HELLOS_MAX, Sessions, serve};
+use crate::trial::{Asked, Shelf, Trials};
 use ionet_api::Network;
 use ionet_core::Asset;
 use ionet_ledger::{Address, KeypairFile, Ledger, SignerError};
@@ -59,6 +60,9 @@ pub enum CoordinatorError {
     /// Two figures of one name.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The trials' state on disk.
+    #[error("{0}")]
+    Trials(String),
     /// A task of ours panicked.
     #[error("internal error: {0}")]
     Panicked(String),
@@ -91,6 +95,7 @@ pub struct Coordinator {
     endpoint: endpoint::Endpoint,
     listener: TcpListener,
     store: ApiStore,
+    trials: Option<Trials>,
 }
 
 impl Coordinator {
@@ -123,6 +128,15 @@ impl Coordinator {
         let sessions = Sessions::new(knocks, market.clone(), clock.clone(), log.epoch());
         let sessions = Arc::new(sessions);
         let metrics = Metrics::register(control.metrics(), &sessions.heartbeats)?;
+        let (shelf, asked) =
+            (Shelf::open(&config.data_dir).map_err(io("the folder of trials"))?, Asked::default());
+        let hold = |settings| {
+            let (control, sessions) = (control.clone(), sessions.clone());
+            let (market, clock) = (market.clone(), clock.clone());
+            Trials::new(settings, control, sessions, market, clock, shelf.clone(), asked.clone())
+        };
+        let trials = config.trials.map(hold).transpose();
+        let trials = trials.map_err(|e| CoordinatorError::Trials(e.to_string()))?;
         tracing::info!(epoch = log.epoch(), events = replay.seq, "the coordinator leads");
         let leader = Leader::new(Parts {
             config: Arc::new(config),
@@ -136,7 +150,7 @@ impl Coordinator {
             replay,
             before,
         });
-        Ok(Self { control, leader, sessions, endpoint, listener, store })
+        Ok(Self { control, leader, sessions, endpoint, listener, store, trials })
     }
 
     /// A handle on it.
@@ -161,6 +175,10 @@ impl Coordinator {
         let token = stopping.clone();
         let serving = api::serve(self.listener, self.control, self.store, config, token);
         tasks.spawn(serving);
+        let mut trying = tokio::task::JoinSet::new();
+        if let Some(trials) = self.trials {
+            trying.spawn(trials.run());
+        }
         let mut leading = tokio::task::JoinSet::new();
         leading.spawn(self.leader.run(stopped));
         let ended = tokio::select! {
@@ -171,6 +189,7 @@ impl Coordinator {
             }
             ended = leading.join_next() => ended,
         };
+        trying.abort_all();
         stopping.cancel();
         self.endpoint.close().await;
         while let Some(task) = tasks.join_next().await {
@@ -234,7 +253,7 @@ fn quic_key(folder: &Path) -> Result<Zeroizing<[u8; 32]>, CoordinatorError> {
 }
 
 /// Writes a file that appears whole or not at all.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     let new = path.with_extension("new");
     let mut options = std::fs::OpenOptions::new();

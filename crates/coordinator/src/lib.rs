@@ -22,6 +22,7 @@ mod metrics;
 mod present;
 mod seal;
 pub mod sessions;
+pub mod trial;
 
 pub use clock::{Clock, NowMs};
 pub use config::{Config, ConfigError};

@@ -12,9 +12,11 @@
 //! between the marks. A device that keeps its own commitment can show that it is missing.
 
 mod encode;
+mod proofs;
 mod replay;
 
 pub use encode::{ENTRIES_MAX, RecordError};
+pub use proofs::{PROOF_BYTES_MAX, Proofs, encode_proof};
 pub use replay::{Disagreement, Replay, Replayed, SLOT_MS_MAX, replay};
 
 use crate::chain::{Beacon, Commitment};

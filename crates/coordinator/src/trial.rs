@@ -1,0 +1,343 @@
+//! Trials: devices prove their chips, all at once, between two public moments.
+//!
+//! A task beside the leader holds one trial after the other: for devices that owe a proof as
+//! soon as they come, and for all idle ones once a period, at a moment that follows from a
+//! promised secret and a block. See `ionet_trust::record` for what is published and why.
+//!
+//! ```text
+//! promise -> calling -> start block -> work -> commitments -> anchor -> block after it
+//!         -> secret, question -> proofs -> record -> verdicts
+//! ```
+
+mod ask;
+mod hold;
+mod settings;
+mod shelf;
+mod talk;
+
+pub use settings::TrialSettings;
+pub use shelf::Shelf;
+
+use crate::clock::Clock;
+use crate::control::{Control, ControlError, Prover};
+use crate::market::Market;
+use crate::sessions::Sessions;
+use ionet_core::{DeviceId, TrialId};
+use ionet_ledger::LedgerError;
+use ionet_trust::Secret;
+use ionet_trust::record::{Lane, Mark, Outcome, Record, promise_text, wait_ms};
+use ionet_trust::verdict::Period;
+use prometheus::{IntCounterVec, Opts};
+use shelf::State;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Between two looks at who owes a proof.
+const TICK: Duration = Duration::from_millis(250);
+/// For more devices to come before a joining trial begins: they share it.
+const GATHER: Duration = Duration::from_millis(500);
+/// Pause of a device after its first failed trial; twice as long after each further one.
+const RETRY_MS: i64 = 2_000;
+/// After a trial that broke off for our own reasons.
+const VOID_PAUSE: Duration = Duration::from_secs(2);
+/// Shortest time between two trials that a device is asked to by somebody: its duty, at most one
+/// part in a hundred of its time, in terms of the work of a trial.
+const DUTY_DIVISOR: i64 = 100;
+
+/// Why a trial came to nothing. Nobody is judged then.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TrialsError {
+    /// The chain.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// No block after the anchor.
+    #[error("the chain stands still")]
+    Standstill,
+    /// The folder of trials.
+    #[error("the folder of trials: {0}")]
+    Io(#[from] std::io::Error),
+    /// The leader.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+/// Why a device is not asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAsked {
+    /// It proved not long ago.
+    #[error("its share of time for proofs is used up until {until_ms} (unix milliseconds)")]
+    Duty {
+        /// Unix milliseconds.
+        until_ms: i64,
+    },
+    /// This coordinator holds no trials.
+    #[error("this coordinator holds no trials")]
+    Off,
+}
+
+/// Who was asked for, and when each device worked last. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Asked(Arc<Mutex<Wishes>>);
+
+#[derive(Debug, Default)]
+struct Wishes {
+    /// Milliseconds between two trials of one device; none: no trials are held.
+    pause_ms: Option<i64>,
+    wanted: BTreeSet<DeviceId>,
+    worked: BTreeMap<DeviceId, i64>,
+}
+
+impl Asked {
+    /// Wants a proof of `device`; soon if its duty allows it at `now_ms`.
+    pub fn ask(&self, device: DeviceId, now_ms: i64) -> Result<(), NotAsked> {
+        let mut wishes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = wishes.pause_ms.ok_or(NotAsked::Off)?;
+        let until_ms = wishes.worked.get(&device).map_or(i64::MIN, |at| at + pause);
+        if now_ms < until_ms {
+            return Err(NotAsked::Duty { until_ms });
+        }
+        wishes.wanted.insert(device);
+        Ok(())
+    }
+
+    fn open(&self, pause_ms: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pause_ms = Some(pause_ms);
+    }
+
+    fn take(&self) -> BTreeSet<DeviceId> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).wanted)
+    }
+
+    fn worked(&self, devices: &[Prover], now_ms: i64) {
+        let mut wishes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = wishes.pause_ms.unwrap_or(0);
+        // Whose pause is over needs no line.
+        wishes.worked.retain(|_, at| now_ms < *at + pause);
+        wishes.worked.extend(devices.iter().map(|d| (d.device, now_ms)));
+    }
+}
+
+/// A device that failed to prove: how often in a row, and when it is tried next.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    failures: u32,
+    next_ms: i64,
+}
+
+/// What trials need.
+pub(crate) struct Trials {
+    settings: TrialSettings,
+    control: Control,
+    sessions: Arc<Sessions>,
+    market: Market,
+    clock: Clock,
+    shelf: Shelf,
+    asked: Asked,
+    state: State,
+    waiting: BTreeMap<DeviceId, Waiting>,
+    outcomes: IntCounterVec,
+}
+
+impl Trials {
+    pub(crate) fn new(
+        settings: TrialSettings,
+        control: Control,
+        sessions: Arc<Sessions>,
+        market: Market,
+        clock: Clock,
+        shelf: Shelf,
+        asked: Asked,
+    ) -> Result<Self, TrialsError> {
+        let state = shelf.state()?;
+        asked.open(i64::from(settings.work_ms) * DUTY_DIVISOR);
+        let opts =
+            Opts::new("ionet_coordinator_trial_tasks_total", "Tasks of trials, by what came of it");
+        let outcomes = IntCounterVec::new(opts, &["outcome"]).expect("the name is valid");
+        if let Err(e) = control.metrics().register(Box::new(outcomes.clone())) {
+            tracing::warn!(error = %e, "trials are not counted");
+        }
+        let waiting = BTreeMap::new();
+        Ok(Self {
+            settings,
+            control,
+            sessions,
+            market,
+            clock,
+            shelf,
+            asked,
+            state,
+            waiting,
+            outcomes,
+        })
+    }
+
+    /// Holds trials until the leader leads no longer.
+    pub(crate) async fn run(mut self) {
+        loop {
+            tokio::time::sleep(TICK).await;
+            match self.look().await {
+                Ok(()) => (),
+                Err(TrialsError::Control(ControlError::NotLeader)) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "a trial is void");
+                    tokio::time::sleep(VOID_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), TrialsError> {
+        let due = self.due_ms().await?;
+        let provers = self.control.provers().await?;
+        self.waiting.retain(|id, _| provers.iter().any(|p| p.device == *id));
+        self.tell_next(&provers, due);
+        if self.clock.now().0 >= due {
+            let all: Vec<_> = provers.into_iter().filter(|p| !p.proving).collect();
+            return self.one(Lane::Period, all).await;
+        }
+        let asked = self.asked.take();
+        let owing = |trials: &Self, p: &Prover| {
+            let pause = trials.waiting.get(&p.device).map_or(i64::MIN, |w| w.next_ms);
+            asked.contains(&p.device) || (p.proving && trials.clock.now().0 >= pause)
+        };
+        if provers.iter().any(|p| owing(self, p)) {
+            tokio::time::sleep(GATHER).await;
+            let mut provers = self.control.provers().await?;
+            provers.retain(|p| owing(self, p));
+            return self.one(Lane::Joining, provers).await;
+        }
+        Ok(())
+    }
+
+    /// A trial with these devices, if there are any, and the pauses that follow from it.
+    async fn one(&mut self, lane: Lane, devices: Vec<Prover>) -> Result<(), TrialsError> {
+        if devices.is_empty() {
+            if lane == Lane::Period {
+                // Nobody to ask: the promise goes on to the next period.
+                let begun = self.next_period(self.state.period.begun_ms);
+                self.state.period.begun_ms = begun;
+                self.shelf.keep_state(&self.state)?;
+            }
+            return Ok(());
+        }
+        let ids: Vec<_> = devices.iter().map(|d| d.device).collect();
+        self.asked.worked(&devices, self.clock.now().0);
+        let held = self.hold(lane, devices).await;
+        if held.is_err() {
+            // Its secret may be known to some: it is not used again.
+            *self.state.line(lane) =
+                shelf::Line { last: self.state.line(lane).last.take(), ..Default::default() };
+            self.shelf.keep_state(&self.state)?;
+        }
+        let still = self.control.provers().await?;
+        for id in ids {
+            if still.iter().any(|p| p.device == id && p.proving) {
+                self.wait_longer(id);
+            } else {
+                self.waiting.remove(&id);
+            }
+        }
+        held
+    }
+
+    fn wait_longer(&mut self, id: DeviceId) {
+        let failures = self.waiting.get(&id).map_or(0, |w| w.failures) + 1;
+        let period_ms = i64::from(self.settings.period_s) * 1_000;
+        let pause = RETRY_MS.saturating_mul(1 << (failures - 1).min(20)).min(period_ms);
+        let next_ms = self.clock.now().0.saturating_add(pause);
+        self.waiting.insert(id, Waiting { failures, next_ms });
+    }
+
+    /// Tells those who look when a device is asked next: not the moment, which nobody may know,
+    /// but the latest one.
+    fn tell_next(&self, provers: &[Prover], due_ms: i64) {
+        let latest = self.state.period.begun_ms + i64::from(self.settings.window_ms());
+        let latest = latest.max(due_ms);
+        let next = |p: &Prover| {
+            let soon = self.clock.now().0;
+            let waiting = self.waiting.get(&p.device).map_or(soon, |w| w.next_ms);
+            (p.device, if p.proving { waiting } else { latest })
+        };
+        self.control.set_next_trials(provers.iter().map(next).collect());
+    }
+
+    /// When the period's trial begins, in unix milliseconds. Promises a secret if none is.
+    async fn due_ms(&mut self) -> Result<i64, TrialsError> {
+        let (secret, basis) = self.promised(Lane::Period).await?;
+        let genesis = self.market.chain().genesis.0;
+        let wait = wait_ms(&secret, &basis, &genesis, self.settings.window_ms());
+        Ok(self.state.period.begun_ms + i64::from(wait))
+    }
+
+    /// The begin of the period after the one that began at `begun_ms`: later than now, less the
+    /// time of a whole one.
+    fn next_period(&self, begun_ms: i64) -> i64 {
+        let period = i64::try_from(self.settings.period().as_millis()).unwrap_or(i64::MAX);
+        let now = self.clock.now().0;
+        let whole = now.saturating_sub(begun_ms).max(0) / period + 1;
+        begun_ms.saturating_add(whole.saturating_mul(period))
+    }
+
+    /// The lane's promised secret, with the block that was the newest when it was promised; makes
+    /// and publishes a promise if there is none.
+    async fn promised(&mut self, lane: Lane) -> Result<(Secret, Mark), TrialsError> {
+        let line = self.state.line(lane);
+        if let (Some(secret), Some(basis)) = (line.secret(), line.basis()) {
+            return Ok((secret, basis));
+        }
+        let basis = self.newest_block().await?;
+        let secret = Secret(rand::random());
+        let now = self.clock.now().0;
+        self.state.line(lane).promise(&secret, &basis, now);
+        self.shelf.keep_state(&self.state)?;
+        let told = self.publish(&promise_text(lane, &secret.precommitment())).await;
+        if told.is_err() {
+            self.state.line(lane).secret = None;
+            self.shelf.keep_state(&self.state)?;
+        }
+        told?;
+        Ok((secret, basis))
+    }
+
+    /// The number of the trial that begins, on disk before anything else of it.
+    fn number(&mut self, lane: Lane) -> Result<TrialId, TrialsError> {
+        self.state.newest += 1;
+        // A restart in the middle must not use the secret again.
+        let mut kept = self.state.clone();
+        kept.line(lane).secret = None;
+        self.shelf.keep_state(&kept)?;
+        Ok(TrialId(self.state.newest))
+    }
+
+    async fn newest_block(&self) -> Result<Mark, TrialsError> {
+        let mark = self.market.ledger().connection().newest_block().await?;
+        Ok(Mark { slot: mark.slot, hash: mark.hash })
+    }
+
+    async fn publish(&self, text: &str) -> Result<([u8; 64], u64), TrialsError> {
+        let connection = self.market.ledger().connection();
+        let (signature, slot) = connection.publish(text, self.market.key()).await?;
+        Ok((signature.into(), slot))
+    }
+
+    fn period(&self) -> Period {
+        Period::from_ms(u64::from(self.settings.period_s) * 1_000)
+    }
+
+    fn count(&self, record: &Record) {
+        let mut counts = BTreeMap::new();
+        for answer in record.entries.iter().flat_map(|e| &e.answers) {
+            let outcome = match answer.outcome {
+                Outcome::Proven(_) => "proven",
+                Outcome::Late => "late",
+                Outcome::Silent => "silent",
+                Outcome::Declined => "declined",
+                Outcome::Rejected => "rejected",
+            };
+            self.outcomes.with_label_values(&[outcome]).inc();
+            *counts.entry(outcome).or_insert(0) += 1;
+        }
+        tracing::info!(trial = %record.trial, lane = record.lane.name(), ?counts, "trial");
+    }
+}

@@ -1,0 +1,73 @@
+//! Settings of trials.
+
+use crate::config::ConfigError;
+use ionet_core::Task;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How devices prove their chips. Left out of the settings: nobody is asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrialSettings {
+    /// Seconds between two trials of all idle devices.
+    pub period_s: u32,
+    /// Milliseconds of work on a processor.
+    pub work_ms: u32,
+    /// Rows and columns of a processor's matrices, a power of two.
+    pub side: u32,
+    /// Leaves that each proof opens.
+    pub openings: u16,
+    /// Milliseconds that a commitment may take on its way.
+    pub grace_ms: u32,
+    /// Milliseconds for the proof after the question.
+    pub proof_ms: u32,
+    /// Trials whose records are kept; older ones are removed.
+    pub keep: u32,
+}
+
+impl Default for TrialSettings {
+    fn default() -> Self {
+        Self {
+            period_s: 3_600,
+            work_ms: 20_000,
+            side: 512,
+            openings: 64,
+            grace_ms: 1_000,
+            proof_ms: 10_000,
+            keep: 1_000,
+        }
+    }
+}
+
+impl TrialSettings {
+    /// Whether every value is within its bounds.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        let check = |fine: bool, name, bounds| {
+            if fine { Ok(()) } else { Err(ConfigError::Bounds { name, bounds }) }
+        };
+        check((1..=86_400).contains(&self.period_s), "trials.period_s", "1 to 86400")?;
+        check((10..=60_000).contains(&self.work_ms), "trials.work_ms", "10 to 60000")?;
+        let side = self.side.is_power_of_two() && (64..=4_096).contains(&self.side);
+        check(side, "trials.side", "a power of two from 64 to 4096")?;
+        check((1..=256).contains(&self.openings), "trials.openings", "1 to 256")?;
+        check((10..=60_000).contains(&self.grace_ms), "trials.grace_ms", "10 to 60000")?;
+        check((100..=60_000).contains(&self.proof_ms), "trials.proof_ms", "100 to 60000")?;
+        check((1..=1_000_000).contains(&self.keep), "trials.keep", "1 to 1000000")
+    }
+
+    /// Milliseconds of a period in which its trial may start: the rest is for it to end.
+    pub(crate) fn window_ms(&self) -> u32 {
+        self.period_s * 750
+    }
+
+    /// Time from the start until every device was heard or has missed it, with a margin that is
+    /// a fence against our own mistakes.
+    pub(crate) fn commitments_max(&self, tasks: &[Task]) -> Duration {
+        let work: u64 = tasks.iter().map(|t| u64::from(t.time_ms())).sum();
+        Duration::from_millis(work + u64::from(self.grace_ms)) + Duration::from_secs(20)
+    }
+
+    pub(crate) fn period(&self) -> Duration {
+        Duration::from_secs(self.period_s.into())
+    }
+}
