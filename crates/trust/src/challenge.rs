@@ -53,6 +53,10 @@ impl Challenge {
         Ok(Self(Purpose::Challenge.hash(&[&start.0, &late.0, &secret.0])))
     }
 
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The random vector of each segment, one after the other: the same for all devices, so that
     /// the product with B is computed once an hour.
     pub fn vectors(&self, shape: Shape) -> Vec<Element> {

@@ -22,6 +22,24 @@ impl Seed {
         stream
     }
 
+    /// The first bytes of the stream with this number: its nonce.
+    pub(crate) fn stream_of(&self, number: u32, into: &mut [u8]) {
+        let mut nonce = [0; 12];
+        nonce[..4].copy_from_slice(&number.to_le_bytes());
+        into.fill(0);
+        ChaCha8::new((&self.0).into(), (&nonce).into()).apply_keystream(into);
+    }
+
+    /// The first words of the stream.
+    pub(crate) fn words<const N: usize>(&self) -> [u32; N] {
+        let mut stream = self.stream(0);
+        std::array::from_fn(|_| {
+            let mut word = [0; 4];
+            stream.apply_keystream(&mut word);
+            u32::from_le_bytes(word)
+        })
+    }
+
     /// Row `row` of the matrix of `shape` that grows from this seed. `into` is a row long.
     pub fn row(&self, shape: Shape, row: usize, into: &mut [i8]) {
         assert!(row < shape.side() && into.len() == shape.side());

@@ -19,6 +19,11 @@ pub(crate) enum Purpose {
     Challenge,
     Vectors,
     Openings,
+    Memory,
+    Page,
+    Pass,
+    Trail,
+    Pairs,
     Block,
     Entry,
     Record,
@@ -39,6 +44,11 @@ impl Purpose {
             Self::Challenge => b"ionet trust v1: challenge       ",
             Self::Vectors => b"ionet trust v1: vectors r       ",
             Self::Openings => b"ionet trust v1: openings        ",
+            Self::Memory => b"ionet trust v1: memory          ",
+            Self::Page => b"ionet trust v1: page            ",
+            Self::Pass => b"ionet trust v1: pass            ",
+            Self::Trail => b"ionet trust v1: passes          ",
+            Self::Pairs => b"ionet trust v1: pairs opened    ",
             Self::Block => b"ionet trust v1: beacon of block ",
             Self::Entry => b"ionet trust v1: entry of record ",
             Self::Record => b"ionet trust v1: record          ",
@@ -95,7 +105,8 @@ pub fn leaf(round: u32, place: Place, values: &[i32]) -> Hash {
     hasher.finalize().into()
 }
 
-fn node(left: &Hash, right: &Hash) -> Hash {
+/// What stands above two hashes of a tree.
+pub fn node(left: &Hash, right: &Hash) -> Hash {
     Purpose::Node.hash(&[left, right])
 }
 
@@ -215,6 +226,11 @@ mod tests {
             Challenge,
             Vectors,
             Openings,
+            Memory,
+            Page,
+            Pass,
+            Trail,
+            Pairs,
             Block,
             Entry,
             Record,
