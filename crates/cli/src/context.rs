@@ -153,6 +153,7 @@ impl From<ionet_ledger::LedgerError> for Failure {
             )
             .hint("start the local network with `ionet up`, or name another chain with --rpc"),
             E::Expired { .. } => Failure::new(Kind::Timeout, message).hint("try again"),
+            E::NoBlock { .. } => Failure::new(Kind::Unreachable, message).hint("try again"),
             E::NotFound { .. } => Failure::not_found(message),
             E::Funds { .. } => Failure::new(Kind::Money, message).hint(
                 "`ionet wallet show` says what is there; on a local network \

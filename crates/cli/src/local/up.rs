@@ -257,6 +257,13 @@ fn write_coordinator(network: &LocalNetwork) -> Result<()> {
     let mint = |asset| network.mint(asset).map(|m| m.to_string());
     let settings = toml::toml! {
         chain_poll_ms = 250
+        proofs_required = true
+
+        // An hour is two minutes here, and work is short: all workers share one machine.
+        [trials]
+        period_s = 120
+        work_ms = 1500
+        grace_ms = 1500
     };
     let mut table = settings;
     let mut set = |name: &str, value: String| {
