@@ -21,7 +21,8 @@ pub(super) fn table(out: Output, devices: &[Device]) -> String {
     for d in devices {
         let asks: Vec<_> = d.asks.iter().map(|a| a.text.as_str()).collect();
         let tier = d.verdict.as_ref().map_or(Tier::Claimed, |v| v.tier);
-        let score = d.verdict.as_ref().filter(|v| v.score > 0);
+        // Without a class that the evidence bears out there is nothing to compare with.
+        let score = d.verdict.as_ref().filter(|v| v.score > 0 && v.class.is_some());
         table.add_row([
             d.id.to_string().into(),
             state_of(d).into(),
@@ -101,11 +102,13 @@ fn chips(i: &Inventory) -> String {
 fn verdict_text(out: Output, device: &Device, verdict: &DeviceVerdict, now_ms: i64) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| text.push_str(&format!("{name:<10} {value}\n"));
-    let class = verdict.class.as_deref().unwrap_or(&device.chip);
-    let score = match (verdict.score, verdict.score_judged) {
-        (0, _) => "it counts for nothing any more".to_owned(),
-        (now, then) if now == then => format!("{} of what a {class} does", percent(now)),
-        (now, then) => {
+    let score = match (&verdict.class, verdict.score, verdict.score_judged) {
+        (_, 0, _) => "it counts for nothing any more".to_owned(),
+        (None, ..) => format!("nothing shows yet that it is a {}", device.chip),
+        (Some(class), now, then) if now == then => {
+            format!("{} of what a {class} does", percent(now))
+        }
+        (Some(class), now, then) => {
             format!("{} of what a {class} does ({} when judged)", percent(now), percent(then))
         }
     };
