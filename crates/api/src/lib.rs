@@ -19,6 +19,9 @@
 //! | `GET /v1/devices?after=&limit=&supplier=` | anyone | -> a page of [`Device`]s |
 //! | `GET /v1/devices/{id}` | anyone | -> [`Device`] |
 //! | `POST /v1/devices/{id}/drain` | its supplier | [`Drain`] -> [`Device`] |
+//! | `POST /v1/devices/{id}/trials` | wallet | -> [`TrialAsked`] |
+//! | `GET /v1/trials?before=&limit=` | anyone | -> [`TrialSummary`]s, the newest first |
+//! | `GET /v1/trials/{n}/record`, `GET /v1/trials/{n}/proofs` | anyone | -> bytes |
 //! | `GET /healthz`, `GET /metrics`, `GET /openapi.json` | anyone | |
 //!
 //! Every mutation that a wallet makes carries an `Idempotency-Key` header (1 to 64 printable
@@ -34,6 +37,7 @@ mod device;
 mod network;
 mod problem;
 mod session;
+mod trial;
 
 pub use cluster::{
     Access, Cluster, ClusterEvent, CreateCluster, ExecMessage, LeaseTerms, MemberView, Money,
@@ -45,6 +49,7 @@ pub use device::{
 pub use network::Network;
 pub use problem::{Problem, ProblemCode};
 pub use session::{Challenge, ChallengeRequest, Scope, Token, TokenRequest};
+pub use trial::{TrialAsked, TrialSummary};
 
 /// Name of the header that makes a mutation safe to repeat.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";

@@ -21,6 +21,7 @@ mod server;
 mod socket;
 mod store;
 mod streams;
+mod trials;
 mod tunnel;
 
 pub use openapi::openapi_json;
@@ -29,6 +30,7 @@ pub use server::serve;
 pub use store::{ApiStore, ApiStoreError};
 
 use crate::control::Control;
+use crate::trial::Archive;
 use auth::Challenges;
 use axum::Router;
 use axum::routing::{get, post};
@@ -54,6 +56,8 @@ pub struct ApiConfig {
     pub rates: Rates,
     /// The time.
     pub clock: Clock,
+    /// Records of trials, and whom to ask; none: this coordinator holds no trials.
+    pub trials: Option<Archive>,
 }
 
 impl ApiConfig {
@@ -63,7 +67,7 @@ impl ApiConfig {
         if address.ip().is_loopback() {
             domains.push(format!("localhost:{}", address.port()));
         }
-        Self { domains, rates: Rates::default(), clock: Arc::new(unix_ms) }
+        Self { domains, rates: Rates::default(), clock: Arc::new(unix_ms), trials: None }
     }
 }
 
@@ -140,6 +144,10 @@ pub fn router(
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{id}", get(devices::show))
         .route("/v1/devices/{id}/drain", post(devices::drain))
+        .route("/v1/devices/{id}/trials", post(trials::ask))
+        .route("/v1/trials", get(trials::list))
+        .route("/v1/trials/{trial}/record", get(trials::record))
+        .route("/v1/trials/{trial}/proofs", get(trials::proofs))
         .route("/healthz", get(market::health))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))

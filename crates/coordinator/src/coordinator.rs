@@ -9,7 +9,7 @@ use crate::log::{Faults, Log, LogError};
 use crate::market::{Market, MarketStepError};
 use crate::metrics::Metrics;
 use crate::sessions::{HELLOS_MAX, Sessions, serve};
-use crate::trial::{Asked, Shelf, Trials};
+use crate::trial::{Archive, Asked, Shelf, Trials};
 use ionet_api::Network;
 use ionet_core::Asset;
 use ionet_ledger::{Address, KeypairFile, Ledger, SignerError};
@@ -96,6 +96,7 @@ pub struct Coordinator {
     listener: TcpListener,
     store: ApiStore,
     trials: Option<Trials>,
+    archive: Archive,
 }
 
 impl Coordinator {
@@ -128,12 +129,12 @@ impl Coordinator {
         let sessions = Sessions::new(knocks, market.clone(), clock.clone(), log.epoch());
         let sessions = Arc::new(sessions);
         let metrics = Metrics::register(control.metrics(), &sessions.heartbeats)?;
-        let (shelf, asked) =
-            (Shelf::open(&config.data_dir).map_err(io("the folder of trials"))?, Asked::default());
+        let shelf = Shelf::open(&config.data_dir).map_err(io("the folder of trials"))?;
+        let archive = Archive { shelf, asked: Asked::default() };
         let hold = |settings| {
             let (control, sessions) = (control.clone(), sessions.clone());
             let (market, clock) = (market.clone(), clock.clone());
-            Trials::new(settings, control, sessions, market, clock, shelf.clone(), asked.clone())
+            Trials::new(settings, control, sessions, market, clock, archive.clone())
         };
         let trials = config.trials.map(hold).transpose();
         let trials = trials.map_err(|e| CoordinatorError::Trials(e.to_string()))?;
@@ -150,7 +151,7 @@ impl Coordinator {
             replay,
             before,
         });
-        Ok(Self { control, leader, sessions, endpoint, listener, store, trials })
+        Ok(Self { control, leader, sessions, endpoint, listener, store, trials, archive })
     }
 
     /// A handle on it.
@@ -171,7 +172,8 @@ impl Coordinator {
         // Aborted when this future is dropped: a test's crash ends everything at once.
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(serve(self.sessions, self.endpoint.clone()));
-        let config = ApiConfig::for_address(rest);
+        let mut config = ApiConfig::for_address(rest);
+        config.trials = self.trials.is_some().then_some(self.archive);
         let token = stopping.clone();
         let serving = api::serve(self.listener, self.control, self.store, config, token);
         tasks.spawn(serving);

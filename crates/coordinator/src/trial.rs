@@ -62,6 +62,15 @@ pub(crate) enum TrialsError {
     Control(#[from] ControlError),
 }
 
+/// What others may see of trials, and ask for.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// The records.
+    pub shelf: Shelf,
+    /// Whom to ask.
+    pub asked: Asked,
+}
+
 /// Why a device is not asked now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAsked {
@@ -146,9 +155,9 @@ impl Trials {
         sessions: Arc<Sessions>,
         market: Market,
         clock: Clock,
-        shelf: Shelf,
-        asked: Asked,
+        archive: Archive,
     ) -> Result<Self, TrialsError> {
+        let Archive { shelf, asked } = archive;
         let state = shelf.state()?;
         asked.open(i64::from(settings.work_ms) * DUTY_DIVISOR);
         let opts =

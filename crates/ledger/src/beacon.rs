@@ -98,3 +98,86 @@ impl Connection {
         Ok((signature, status.slot))
     }
 }
+
+/// A memo as the chain shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Where it landed.
+    pub slot: u64,
+    /// Who paid for the transaction, and signed it.
+    pub payer: Address,
+    /// The memos of the transaction, in order.
+    pub texts: Vec<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Shown {
+    slot: u64,
+    transaction: Transaction,
+    meta: Option<Meta>,
+}
+
+#[derive(serde::Deserialize)]
+struct Meta {
+    err: Option<serde_json::Value>,
+}
+
+#[derive(serde::Deserialize)]
+struct Transaction {
+    message: Message,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message {
+    account_keys: Vec<String>,
+    instructions: Vec<Called>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Called {
+    program_id_index: u8,
+    data: String,
+}
+
+impl Shown {
+    /// None if it failed, or is not what a transaction looks like.
+    fn published(self) -> Option<Published> {
+        let keys: Vec<Address> = self
+            .transaction
+            .message
+            .account_keys
+            .iter()
+            .map(|k| k.parse().ok())
+            .collect::<Option<_>>()?;
+        if self.meta.is_some_and(|meta| meta.err.is_some()) {
+            return None;
+        }
+        let memos =
+            self.transaction.message.instructions.iter().filter(|called| {
+                keys.get(usize::from(called.program_id_index)) == Some(&MEMO_PROGRAM)
+            });
+        let text = |called: &Called| {
+            // A packet is at most 1,700 digits of base58; more would take quadratic time.
+            let short = called.data.len() <= 1_700;
+            let bytes = short.then(|| bs58::decode(&called.data).into_vec().ok()).flatten()?;
+            String::from_utf8(bytes).ok()
+        };
+        let texts = memos.map(text).collect::<Option<_>>()?;
+        Some(Published { slot: self.slot, payer: *keys.first()?, texts })
+    }
+}
+
+impl Connection {
+    /// The memos of a transaction; none if there is no such transaction, or it failed.
+    pub async fn published(&self, signature: &Signature) -> Result<Option<Published>, LedgerError> {
+        let params = serde_json::json!([
+            signature.to_string(),
+            { "encoding": "json", "commitment": "confirmed", "maxSupportedTransactionVersion": 0 },
+        ]);
+        let request = solana_rpc_client_api::request::RpcRequest::GetTransaction;
+        let answer = self.rpc().send::<Option<Shown>>(request, params).await;
+        Ok(answer.map_err(|e| self.failed(e))?.and_then(Shown::published))
+    }
+}

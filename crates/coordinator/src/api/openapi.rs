@@ -1,7 +1,7 @@
 //! The OpenAPI document, made from the handlers. The committed copy is `openapi/coordinator.json`.
 
 use super::problem::json_response;
-use super::{auth, clusters, devices, events, exec, market, metrics, tunnel};
+use super::{auth, clusters, devices, events, exec, market, metrics, trials, tunnel};
 use axum::http::StatusCode;
 use axum::response::Response;
 use ionet_api::{Problem, ProblemCode};
@@ -38,6 +38,10 @@ use utoipa::{Modify, OpenApi};
         devices::list,
         devices::show,
         devices::drain,
+        trials::ask,
+        trials::list,
+        trials::record,
+        trials::proofs,
         market::health,
         metrics::metrics,
         document
