@@ -2,7 +2,7 @@
 
 use crate::context::{Context, GlobalArgs};
 use crate::failure::{EXIT_CODES, Result};
-use crate::{chain, cluster, coordinator, device, doctor, lease, local, wallet, worker};
+use crate::{chain, cluster, coordinator, device, doctor, lease, local, verify, wallet, worker};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Rent clusters with a wallet and nothing else; supply devices; run the whole network here.
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     /// Enrol devices and look at them
     #[command(subcommand)]
     Device(Box<device::DeviceCommand>),
+    /// Ask a device to prove its chips, and compute again what others proved
+    Verify(Box<verify::VerifyArgs>),
     /// The money of leases, from the chain alone: needs no coordinator
     Lease(Box<lease::LeaseArgs>),
     /// Keys and balances
@@ -65,6 +67,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Doctor(args) => Box::pin(doctor::run(context, args)).await,
         Command::Cluster(command) => Box::pin(cluster::run(context, *command)).await,
         Command::Device(command) => Box::pin(device::run(context, *command)).await,
+        Command::Verify(args) => Box::pin(verify::run(context, *args)).await,
         Command::Lease(args) => Box::pin(lease::run(context, *args)).await,
         Command::Wallet(command) => Box::pin(wallet::run(context, command)).await,
         Command::Worker(command) => Box::pin(worker::run(context, command)).await,
@@ -101,6 +104,10 @@ mod tests {
             "ionet cluster close clu_aaaaaaaaaaaaaaaa",
             "ionet cluster exec clu_aaaaaaaaaaaaaaaa -- ray status",
             "ionet wallet show",
+            "ionet verify replay 1",
+            "ionet verify replay trial-1.record --offline",
+            "ionet verify fetch 1 --dir records",
+            "ionet verify list --json",
             "ionet lease list --supplier",
             "ionet lease claim --receipts receipts.json --yes",
             "ionet lease settle --all --rpc http://127.0.0.1:8899",

@@ -6,12 +6,12 @@ mod enrol;
 mod show;
 
 pub(crate) use enrol::{Asks, enrol_here};
-pub(crate) use show::painted;
 use show::table;
+pub(crate) use show::{multiply_adds, painted};
 
 use crate::context::{Context, now_unix, parse_wallet};
 use crate::failure::Result;
-use crate::output::number;
+use crate::output::{Output, number};
 use ionet_api::{Device, Drain};
 use ionet_core::{DeviceId, catalogue};
 use std::path::PathBuf;
@@ -84,10 +84,15 @@ async fn list(context: &Context, supplier: Option<&str>) -> Result<()> {
     context.out.answer(&devices, || table(context.out, &devices))
 }
 
+/// A device with everything that is known of it, for people.
+pub(crate) fn shown(out: Output, device: &Device) -> String {
+    show::text(out, device, now_unix() * 1_000)
+}
+
 /// `ionet device show`, and `ionet worker status`.
 pub(crate) async fn show(context: &Context, id: DeviceId) -> Result<()> {
     let device: Device = context.rest()?.get(&format!("/v1/devices/{id}")).await?;
-    context.out.answer(&device, || show::text(context.out, &device, now_unix() * 1_000))
+    context.out.answer(&device, || shown(context.out, &device))
 }
 
 fn classes(context: &Context) -> Result<()> {

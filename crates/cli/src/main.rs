@@ -17,6 +17,7 @@ mod process;
 mod rest;
 mod session;
 mod sse;
+mod verify;
 mod wallet;
 mod wallet_graph;
 mod worker;

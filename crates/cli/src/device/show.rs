@@ -205,7 +205,7 @@ fn human(figure: &DeviceFigure) -> (String, String) {
 }
 
 /// Multiply-adds a second, in powers of 1000 with two decimals, rounded down.
-fn multiply_adds(n: u64) -> String {
+pub(crate) fn multiply_adds(n: u64) -> String {
     const UNITS: [&str; 6] = ["", "k", "M", "G", "T", "P"];
     let (mut unit, mut scale) = (0, 1u64);
     while unit + 1 < UNITS.len() && n / scale >= 1_000 {
