@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::control::{Control, ControlError, Prover};
 use crate::market::Market;
 use crate::sessions::Sessions;
-use ionet_core::{DeviceId, TrialId};
+use ionet_core::{DeviceId, TrialId, rfc3339};
 use ionet_ledger::LedgerError;
 use ionet_trust::Secret;
 use ionet_trust::record::{Lane, Mark, Outcome, Record, promise_text, wait_ms};
@@ -41,10 +41,6 @@ const GATHER: Duration = Duration::from_millis(500);
 const RETRY_MS: i64 = 2_000;
 /// After a trial that broke off for our own reasons.
 const VOID_PAUSE: Duration = Duration::from_secs(2);
-/// Shortest time between two trials that a device is asked to by somebody: its duty, at most one
-/// part in a hundred of its time, in terms of the work of a trial.
-const DUTY_DIVISOR: i64 = 100;
-
 /// Why a trial came to nothing. Nobody is judged then.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrialsError {
@@ -75,7 +71,7 @@ pub struct Archive {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAsked {
     /// It proved not long ago.
-    #[error("its share of time for proofs is used up until {until_ms} (unix milliseconds)")]
+    #[error("its share of time for proofs is used up until {}", rfc3339(until_ms.div_euclid(1_000)))]
     Duty {
         /// Unix milliseconds.
         until_ms: i64,
@@ -159,7 +155,7 @@ impl Trials {
     ) -> Result<Self, TrialsError> {
         let Archive { shelf, asked } = archive;
         let state = shelf.state()?;
-        asked.open(i64::from(settings.work_ms) * DUTY_DIVISOR);
+        asked.open(settings.pause_ms());
         let opts =
             Opts::new("ionet_coordinator_trial_tasks_total", "Tasks of trials, by what came of it");
         let outcomes = IntCounterVec::new(opts, &["outcome"]).expect("the name is valid");

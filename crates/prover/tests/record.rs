@@ -82,13 +82,7 @@ fn a_trial_replays_with_all_its_outcomes() {
     let outcomes: Vec<_> = found.tasks.iter().map(|t| t.outcome).collect();
     assert_eq!(
         outcomes,
-        [
-            Outcome::Proven(1),
-            Outcome::Late,
-            Outcome::Silent,
-            Outcome::Declined,
-            Outcome::Rejected
-        ]
+        [Outcome::Proven(1), Outcome::Late, Outcome::Silent, Outcome::Declined, Outcome::Rejected]
     );
     // A round of 64^3 in 0.9 s, and in at least the five slots of the chain.
     assert_eq!(found.tasks[0].rate, 64u64.pow(3) * 1_000_000 / 900_001);
@@ -139,6 +133,14 @@ fn what_a_coordinator_may_want_to_change_is_found() {
         |r| r.entries[1].answers[0].committed = None,
         |r| drop(r.entries.pop()),
         |r| r.trial = TrialId(6),
+        |r| r.started_ms += 1,
+        |r| r.grace_us += 1,
+        |r| r.period_ms += 1,
+        |r| r.basis.slot -= 1,
+        |r| {
+            let Task::Multiply { time_ms, .. } = &mut r.assignments[0][0] else { return };
+            *time_ms += 1;
+        },
     ] {
         let mut record = right.clone();
         change(&mut record);
@@ -166,7 +168,7 @@ fn no_byte_of_a_record_changes_unseen() {
     let mut unsorted = record.clone();
     unsorted.entries.swap(0, 1);
     assert_eq!(Record::decode(&unsorted.encode()), Err(RecordError::Order(1)));
-    let mut twice = record.clone();
+    let mut twice = record;
     twice.entries[1] = twice.entries[0].clone();
     assert_eq!(Record::decode(&twice.encode()), Err(RecordError::Order(1)));
 }

@@ -264,6 +264,7 @@ fn write_coordinator(network: &LocalNetwork) -> Result<()> {
         period_s = 120
         work_ms = 1500
         grace_ms = 1500
+        duty_per_mille = 50
     };
     let mut table = settings;
     let mut set = |name: &str, value: String| {

@@ -7,5 +7,6 @@ mod faults;
 mod harness;
 mod isolation;
 mod market;
+mod proving;
 mod ray;
 mod session;

@@ -8,13 +8,9 @@ use ionet_trust::verdict::{Expectation, Period};
 const WIDTH: u32 = 64;
 /// Multiply-adds a second that any processor does: below it, it is none.
 const CPU_LEAST: u64 = 1_000_000;
-/// Multiply-adds a second of two threads of a server's processor that does nothing else, with
-/// this project's own kernel.
-const CPU_TYPICAL: u64 = 2_000_000_000;
-
-/// What is expected of the processor class.
-const CPU: [Expectation; 1] =
-    [Expectation { quantity: Quantity::IntegerRate, typical: CPU_TYPICAL, least: CPU_LEAST }];
+/// Multiply-adds a second of one thread of a server's processor that does nothing else, with this
+/// project's own kernel.
+const THREAD_TYPICAL: u64 = 500_000_000;
 
 /// The tasks of any device. Every machine has a processor; kernels for other chips are asked
 /// for once workers offer them.
@@ -33,11 +29,19 @@ pub(super) fn claimed(inventory: &Inventory) -> ChipClass {
     inventory.chip_class().unwrap_or(ChipClass::CPU)
 }
 
-/// What the class is told apart by, as far as it can be asked for.
-pub(super) fn expected(class: ChipClass) -> &'static [Expectation] {
+/// What the class is told apart by, as far as it can be asked for. A processor is expected to do
+/// what the threads for sale do, so that a machine which is sold twice shows.
+pub(super) fn expected(class: ChipClass, inventory: &Inventory) -> Vec<Expectation> {
     match class.row().kind {
-        ChipKind::Cpu => &CPU,
-        ChipKind::Nvidia | ChipKind::Apple => &[],
+        ChipKind::Cpu => {
+            let threads = inventory.slice.cpu_milli.div_ceil(1_000).max(1);
+            vec![Expectation {
+                quantity: Quantity::IntegerRate,
+                typical: THREAD_TYPICAL * u64::from(threads),
+                least: CPU_LEAST,
+            }]
+        }
+        ChipKind::Nvidia | ChipKind::Apple => Vec::new(),
     }
 }
 

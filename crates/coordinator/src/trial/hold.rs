@@ -7,7 +7,7 @@ use super::{Trials, TrialsError};
 use crate::control::Prover;
 use ionet_core::{DeviceId, Quantity, Task, TrialId, Units, Verdict};
 use ionet_trust::record::{
-    Entry, Lane, Mark, Outcome, Record, anchor_text, encode_proof, entries_root, rate, shape_of,
+    Entry, Lane, Mark, Outcome, Record, anchor_text, encode_proof, rate, shape_of,
 };
 use ionet_trust::verdict::{Claim, Finding, Miss, Trial, judge};
 use ionet_trust::{Challenge, Commitment, Hour, Secret};
@@ -63,46 +63,40 @@ impl Trials {
         let beacon = start.beacon(&genesis);
         held.phases.send_replace(Phase::Working { beacon: beacon.0, start: began });
         let until = began + self.settings.commitments_max(&tasks);
-        let mut entries = held.commitments(until).await;
+        let entries = held.commitments(until).await;
         let (next, next_basis) = (Secret(rand::random()), start);
         // On disk before anybody hears of it.
         let mut state = self.state.clone();
         let previous = state.line(lane).last();
         self.reserve(&mut state, lane, &next, &next_basis)?;
-        let root = entries_root(trial, &entries);
-        let text = anchor_text(lane, trial, &root, &next.precommitment(), &previous);
-        let (anchor, anchor_slot) = self.publish(&text).await?;
-        let late = self.block_after(anchor_slot).await?;
-        let late_beacon = late.beacon(&genesis);
-        let promised = secret.precommitment();
-        let challenge = Challenge::new(&beacon, &late_beacon, &secret, &promised)
-            .expect("the promise is the secret's own");
-        let hours = hours(&tasks, beacon, challenge).await;
-        held.phases.send_replace(Phase::Asking {
-            late: late_beacon.0,
-            secret: secret.0,
-            hours: Arc::new(hours),
-        });
-        held.answers(&mut entries, self.shelf.proofs_path(trial)).await?;
-        let record = Record {
+        let mut record = Record {
             trial,
             lane,
             genesis,
             coordinator: self.market.coordinator(),
             previous,
-            promised,
+            promised: secret.precommitment(),
             secret,
             basis,
             period_ms: if lane == Lane::Period { self.settings.window_ms() } else { 0 },
             start,
-            anchor_slot,
-            anchor,
-            late,
+            anchor_slot: 0,
+            anchor: [0; 64],
+            late: Mark::default(),
             started_ms,
             grace_us: self.settings.grace_ms * 1_000,
             assignments: vec![tasks.to_vec()],
             entries,
         };
+        let (root, promise) = (record.entries_root(), next.precommitment());
+        let text = anchor_text(lane, trial, &root, &promise, &previous);
+        (record.anchor, record.anchor_slot) = self.publish(&text).await?;
+        record.late = self.block_after(record.anchor_slot).await?;
+        let challenge = record.challenge().expect("the promise is the secret's own");
+        let hours = Arc::new(hours(&tasks, beacon, challenge).await);
+        let late = record.late.beacon(&genesis).0;
+        held.phases.send_replace(Phase::Asking { late, secret: secret.0, hours });
+        held.answers(&mut record.entries, self.shelf.proofs_path(trial)).await?;
         state.line(lane).last = Some(hex::encode(record.hash()));
         self.shelf.put(&record, self.settings.keep)?;
         self.shelf.keep_state(&state)?;
@@ -155,8 +149,8 @@ impl Trials {
             // Whoever did not come to the trial is not judged by it.
             let Ok(place) = found else { continue };
             let class = ask::claimed(&prover.inventory);
-            let expected = ask::expected(class);
-            let claim = Claim { class, memory_bytes: 0, expected };
+            let expected = ask::expected(class, &prover.inventory);
+            let claim = Claim { class, memory_bytes: 0, expected: &expected };
             let findings = findings(record, &record.entries[place]);
             let trial = Trial { id: record.trial, at_ms: record.started_ms, findings };
             let earlier = prover.verdict.as_ref();

@@ -21,6 +21,9 @@ pub struct TrialSettings {
     pub grace_ms: u32,
     /// Milliseconds for the proof after the question.
     pub proof_ms: u32,
+    /// Thousandths of its time that a device works for trials that somebody asks for: how soon it
+    /// can be asked again.
+    pub duty_per_mille: u32,
     /// Trials whose records are kept; older ones are removed.
     pub keep: u32,
 }
@@ -34,6 +37,7 @@ impl Default for TrialSettings {
             openings: 64,
             grace_ms: 1_000,
             proof_ms: 10_000,
+            duty_per_mille: 10,
             keep: 1_000,
         }
     }
@@ -52,7 +56,13 @@ impl TrialSettings {
         check((1..=256).contains(&self.openings), "trials.openings", "1 to 256")?;
         check((10..=60_000).contains(&self.grace_ms), "trials.grace_ms", "10 to 60000")?;
         check((100..=60_000).contains(&self.proof_ms), "trials.proof_ms", "100 to 60000")?;
+        check((1..=1_000).contains(&self.duty_per_mille), "trials.duty_per_mille", "1 to 1000")?;
         check((1..=1_000_000).contains(&self.keep), "trials.keep", "1 to 1000000")
+    }
+
+    /// Milliseconds from a trial of a device to the next that it can be asked for.
+    pub(crate) fn pause_ms(&self) -> i64 {
+        i64::from(self.work_ms) * 1_000 / i64::from(self.duty_per_mille.max(1))
     }
 
     /// Milliseconds of a period in which its trial may start: the rest is for it to end.

@@ -67,6 +67,23 @@ impl Record {
         to
     }
 
+    /// What is fixed before anybody knows what will be opened: what was asked, by whom, of how
+    /// many, from which block on.
+    pub(super) fn encode_head(&self) -> Vec<u8> {
+        let head = Self {
+            secret: Secret([0; 32]),
+            anchor_slot: 0,
+            anchor: [0; 64],
+            late: Mark::default(),
+            assignments: self.assignments.clone(),
+            entries: Vec::new(),
+            ..*self
+        };
+        let mut bytes = head.encode();
+        bytes.extend((self.entries.len() as u64).to_le_bytes());
+        bytes
+    }
+
     /// From bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         let mut from = Reader(bytes);

@@ -146,9 +146,20 @@ impl Record {
         Challenge::new(&start, &late, &self.secret, &self.promised)
     }
 
-    /// The root over all commitments and their arrivals. See [`entries_root`].
+    /// The root that is anchored: over what was asked, and each device in order with what it
+    /// committed to and when that arrived. It is made before the openings are known, so outcomes,
+    /// secret and later marks are not in it: they follow, or stand on the chain themselves.
     pub fn entries_root(&self) -> Hash {
-        entries_root(self.trial, &self.entries)
+        self.entries_tree().root()
+    }
+
+    /// The tree of [`Record::entries_root`]: a device's own path shows that it was counted.
+    pub fn entries_tree(&self) -> Tree {
+        let mut leaves: Vec<Hash> = self.entries.iter().map(leaf).collect();
+        // What was asked, and of how many: padding is no device.
+        leaves.push(Purpose::Head.hash(&[&self.encode_head()]));
+        leaves.resize(leaves.len().next_power_of_two(), [0; 32]);
+        Tree::new(leaves)
     }
 
     /// The hash of the whole record: of its bytes.
@@ -157,31 +168,16 @@ impl Record {
     }
 }
 
-/// The root that is anchored: over the devices in order, each with what it committed to and when
-/// that arrived. It is made before the openings are known, so outcomes are not in it.
-pub fn entries_root(trial: TrialId, entries: &[Entry]) -> Hash {
-    entries_tree(trial, entries).root()
-}
-
-/// The tree of [`entries_root`]: a device's own path shows that it was counted.
-pub fn entries_tree(trial: TrialId, entries: &[Entry]) -> Tree {
-    let leaf = |entry: &Entry| {
-        let mut bytes = trial.0.to_le_bytes().to_vec();
-        bytes.extend(entry.device.0);
-        bytes.push(entry.assignment);
-        for answer in &entry.answers {
-            let (commitment, arrived) =
-                answer.committed.map_or(([0; 32], u64::MAX), |(c, at)| (c.0, at));
-            bytes.extend(commitment);
-            bytes.extend(arrived.to_le_bytes());
-        }
-        Purpose::Entry.hash(&[&bytes])
-    };
-    let mut leaves: Vec<Hash> = entries.iter().map(leaf).collect();
-    // How many there are is part of the root: padding is no device.
-    leaves.push(Purpose::Entry.hash(&[&(entries.len() as u64).to_le_bytes()]));
-    leaves.resize(leaves.len().next_power_of_two(), [0; 32]);
-    Tree::new(leaves)
+fn leaf(entry: &Entry) -> Hash {
+    let mut bytes = entry.device.0.to_vec();
+    bytes.push(entry.assignment);
+    for answer in &entry.answers {
+        let (commitment, arrived) =
+            answer.committed.map_or(([0; 32], u64::MAX), |(c, at)| (c.0, at));
+        bytes.extend(commitment);
+        bytes.extend(arrived.to_le_bytes());
+    }
+    Purpose::Entry.hash(&[&bytes])
 }
 
 /// The words of an anchor: what stands on the chain in the middle of a trial.
