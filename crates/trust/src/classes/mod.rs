@@ -1,0 +1,87 @@
+//! What a chip of each class does and is worth: the table, the data it was made from, and the
+//! check that nobody earns more by pretending to be something else.
+//!
+//! A class is a region: a chip of it proves at least `typical x (1 - spread)` of each rate, and
+//! its memory. Figures say where they come from ([`Source`]); those of data sheets are claims, and
+//! stand with a wide spread until a machine was measured.
+//!
+//! # No arbitrage
+//!
+//! All devices prove at the same instant, so a chip that answers for several shares each of its
+//! rates, and its memory, among them. Each identity needs no more than its class's least
+//! ([`Row::least`]). [`arbitrage`] looks for whole numbers of identities of *other* classes that
+//! fit into one chip and earn more than it does. It branches over classes; a branch ends where
+//! even the dearest use of one resource cannot earn more: with prices `y` on resources such that
+//! each identity pays at least its weight, a rest `r` earns at most `y . r` (weak duality of the
+//! linear programme), and prices on one resource alone are such prices. All in whole numbers, so
+//! an answer is exact. It is more than the linear programme says: two thirds of an identity earn
+//! nothing. Weights grow faster than the chip (an H100 is worth thirty of the smallest, of which
+//! six at most fit into it): what one chip can imitate must be worth less than the whole.
+//!
+//! Not in the check: a chip that answers for its own class and, with what the spread leaves, for
+//! a smaller one. It gains that smaller weight at most; measured rows with narrow spreads end it.
+//! A class that needs nothing has no bound at all, so no such row is read: processors are not in
+//! the table, and must be paid by proven rate or not at all.
+
+mod arbitrage;
+mod table;
+
+pub use arbitrage::{Arbitrage, Combination, arbitrage};
+pub use table::{Row, Rows, Source, TableError, TableMistake};
+
+use ionet_core::ChipClass;
+
+/// The data that this version knows.
+pub const CALIBRATION: &str = include_str!("../../data/calibration.txt");
+
+/// What was proven of a chip. A rate that was not proven is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Proven {
+    /// Multiply-adds of bytes a second.
+    pub integer: Option<u64>,
+    /// Multiply-adds of half bytes a second.
+    pub matrix: Option<u64>,
+    /// Bytes streamed a second.
+    pub stream: Option<u64>,
+    /// Bytes held at once.
+    pub bytes: Option<u64>,
+}
+
+/// How well evidence bears out a class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fit {
+    /// The class.
+    pub class: ChipClass,
+    /// Thousandths of what is typical, the least of the proven kinds, at most 1000; rounded down.
+    pub score: u16,
+    /// What was not proven: while anything is missing, the class is claimed.
+    pub missing: Vec<&'static str>,
+}
+
+const KINDS: [&str; 4] = ["integer rate", "matrix rate", "stream rate", "memory"];
+
+/// The classes that evidence does not contradict, best first: those with the most weight.
+pub fn fits(rows: &Rows, proven: &Proven) -> Vec<Fit> {
+    let found = [proven.integer, proven.matrix, proven.stream, proven.bytes];
+    let mut fits: Vec<(u64, Fit)> = Vec::new();
+    for row in rows.rows() {
+        let least = row.least();
+        let contradicted =
+            found.iter().zip(least).any(|(found, least)| found.is_some_and(|f| f < least));
+        if contradicted || found == [None; 4] {
+            continue;
+        }
+        let missing = KINDS.iter().zip(found).filter(|(_, f)| f.is_none()).map(|(k, _)| *k);
+        let typical = row.typical();
+        let share = |(f, typical): (&Option<u64>, u64)| {
+            f.map(|f| (u128::from(f) * 1000 / u128::from(typical)).min(1000) as u16)
+        };
+        let score = found.iter().zip(typical).filter_map(share).min().unwrap_or(0);
+        fits.push((row.weight, Fit { class: row.class, score, missing: missing.collect() }));
+    }
+    fits.sort_by_key(|(weight, fit)| (std::cmp::Reverse(*weight), fit.class));
+    fits.into_iter().map(|(_, fit)| fit).collect()
+}
+
+#[cfg(test)]
+mod tests;
