@@ -11,6 +11,7 @@ mod fleet;
 mod lease_costs;
 mod machine;
 mod program_units;
+mod proving;
 mod report;
 mod stats;
 mod wallet_graph;
@@ -74,6 +75,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted(report::Section::WalletGraph) {
         report.section(report::Section::WalletGraph, &wallet_graph::measure()?);
+    }
+    if wanted(report::Section::Proving) {
+        report.section(report::Section::Proving, &proving::measure()?);
     }
     report.save(&args.out)?;
     println!("wrote {}", args.out.display());

@@ -18,14 +18,17 @@ pub(crate) enum Section {
     ControlPlane,
     /// Clusters of wallets among ten million transfers
     WalletGraph,
+    /// Proofs of work done, made and checked
+    Proving,
 }
 
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     Section::ClusterStart,
     Section::ProgramUnits,
     Section::LeaseCosts,
     Section::ControlPlane,
     Section::WalletGraph,
+    Section::Proving,
 ];
 
 impl Section {
@@ -36,6 +39,7 @@ impl Section {
             Section::LeaseCosts => "## Leases on the chain",
             Section::ControlPlane => "## Control plane",
             Section::WalletGraph => "## Who funded whom",
+            Section::Proving => "## Proofs",
         }
     }
 }
