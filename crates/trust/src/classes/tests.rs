@@ -89,9 +89,9 @@ fn what_was_measured_stays() {
     let measured = Rows::parse(LINE).unwrap().get(class("t4")).unwrap().clone();
     rows.merge(measured.clone()).unwrap();
     assert_eq!(rows.get(class("t4")), Some(&measured));
-    let sheet = Row { source: Source::DataSheet("x".to_owned()), ..measured.clone() };
+    let sheet = Row { source: Source::DataSheet("x".to_owned()), ..measured };
     assert_eq!(rows.merge(sheet), Err(TableMistake::Claim(class("t4"))));
-    let broken = Row { source: Source::Measured("a\nb".to_owned()), ..measured.clone() };
+    let broken = Row { source: Source::Measured("a\nb".to_owned()), ..measured };
     assert!(matches!(rows.merge(broken), Err(TableMistake::Source(_))));
     let nothing = Row { integer: 0, ..measured };
     assert_eq!(rows.merge(nothing), Err(TableMistake::Number("0".to_owned())));
