@@ -71,7 +71,7 @@ pub struct Archive {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAsked {
     /// It proved not long ago.
-    #[error("its share of time for proofs is used up until {}", rfc3339(until_ms.div_euclid(1_000)))]
+    #[error("its share of time for proofs is used up until {}", rfc3339(*until_ms / 1_000))]
     Duty {
         /// Unix milliseconds.
         until_ms: i64,

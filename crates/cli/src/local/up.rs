@@ -263,6 +263,7 @@ fn write_coordinator(network: &LocalNetwork) -> Result<()> {
         [trials]
         period_s = 120
         work_ms = 1500
+        side = 512
         grace_ms = 1500
         duty_per_mille = 50
     };

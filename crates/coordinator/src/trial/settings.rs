@@ -33,7 +33,7 @@ impl Default for TrialSettings {
         Self {
             period_s: 3_600,
             work_ms: 20_000,
-            side: 512,
+            side: 2_048,
             openings: 64,
             grace_ms: 1_000,
             proof_ms: 10_000,
