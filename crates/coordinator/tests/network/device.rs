@@ -1,5 +1,7 @@
 //! A scripted device: real QUIC, real signatures, containers in memory.
 
+use crate::manner::Manner;
+use ed25519_dalek::SigningKey;
 use ionet_core::{
     Chip, ChipClass, ClusterId, Cpu, DeviceId, Disk, Egress, Enrolment, Inventory, PartId,
     PartSpec, PartState, PartStatus, Region, Role, Slice,
@@ -9,7 +11,7 @@ use ionet_wire::message::{
     CommandAnswer, CommandBody, Heartbeat, Hello, Open, Opened, Outcome, Purpose, Refused,
     RefusedCode, SignedReceipt, ToCoordinator, ToDevice, Welcome,
 };
-use ionet_wire::{PROTOCOL_VERSION, endpoint};
+use ionet_wire::{PROTOCOL_VERSION, endpoint, prove};
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -44,6 +46,8 @@ pub(crate) struct Disk_ {
     pub(crate) holds_back: bool,
     /// Every token that it was given.
     pub(crate) tokens: Vec<String>,
+    /// How it behaves in trials; none: it does not say that it can prove.
+    pub(crate) manner: Option<Manner>,
 }
 
 /// A device that runs until it is dropped.
@@ -97,7 +101,7 @@ impl Device {
         network: &ionet_api::Network,
         disk: Arc<Mutex<Disk_>>,
     ) -> Self {
-        let secret = ed25519_dalek::SigningKey::from_bytes(&keys.secret);
+        let secret = SigningKey::from_bytes(&keys.secret);
         let id = DeviceId(secret.verifying_key().to_bytes());
         let to: DeviceId = network.device_endpoint.parse().unwrap();
         let at: Vec<SocketAddr> =
@@ -150,7 +154,7 @@ pub(crate) async fn greet(
         let disk = disk.lock().unwrap();
         Hello {
             software: "test".into(),
-            features: Vec::new(),
+            features: disk.manner.map(|_| prove::FEATURE.to_owned()).into_iter().collect(),
             enrolment: keys.enrolment.clone(),
             last_session: disk.session,
             boot: 1,
@@ -201,7 +205,8 @@ async fn session(
             }
         }
     });
-    let streams = tokio::spawn(streams(connection.clone()));
+    let id = DeviceId(SigningKey::from_bytes(&keys.secret).verifying_key().to_bytes());
+    let streams = tokio::spawn(streams(id, connection.clone(), disk.clone()));
     let mut beat = tokio::time::interval(Duration::from_millis(150));
     let (mut seq, mut answered) = (0, 0);
     let ended = loop {
@@ -289,14 +294,20 @@ fn ready(spec: &PartSpec) -> PartState {
 }
 
 /// Answers dialled ports with what they send, and logs with one line.
-async fn streams(connection: Connection) {
+async fn streams(id: DeviceId, connection: Connection, disk: Arc<Mutex<Disk_>>) {
     while let Ok((mut send, mut recv)) = connection.accept_bi().await {
+        let manner = disk.lock().unwrap().manner;
         tokio::spawn(async move {
             let Ok(open) = frame::read::<Open>(&mut recv).await else { return };
             match open.purpose {
                 Purpose::Dial { .. } => {
                     frame::write(&mut send, &Opened::Ok).await.unwrap();
                     let _ = tokio::io::copy(&mut recv, &mut send).await;
+                }
+                Purpose::Prove => {
+                    if let Some(manner) = manner {
+                        manner.behave(id, &mut send, &mut recv).await;
+                    }
                 }
                 Purpose::Logs { .. } => {
                     frame::write(&mut send, &Opened::Ok).await.unwrap();

@@ -4,8 +4,10 @@
 mod device;
 mod doors;
 mod life;
+mod manner;
 mod proofs;
 mod rest;
 mod restart;
+mod trials;
 mod vouch;
 mod world;
