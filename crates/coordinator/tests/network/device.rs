@@ -27,6 +27,12 @@ pub(crate) struct DeviceKeys {
     pub(crate) enrolment: Enrolment,
 }
 
+impl DeviceKeys {
+    pub(crate) fn id(&self) -> DeviceId {
+        DeviceId(SigningKey::from_bytes(&self.secret).verifying_key().to_bytes())
+    }
+}
+
 /// What the device has on its disk and in its containers; survives its sessions.
 #[derive(Default)]
 pub(crate) struct Disk_ {
@@ -101,8 +107,7 @@ impl Device {
         network: &ionet_api::Network,
         disk: Arc<Mutex<Disk_>>,
     ) -> Self {
-        let secret = SigningKey::from_bytes(&keys.secret);
-        let id = DeviceId(secret.verifying_key().to_bytes());
+        let id = keys.id();
         let to: DeviceId = network.device_endpoint.parse().unwrap();
         let at: Vec<SocketAddr> =
             network.device_addresses.iter().map(|a| a.parse().unwrap()).collect();
@@ -205,8 +210,7 @@ async fn session(
             }
         }
     });
-    let id = DeviceId(SigningKey::from_bytes(&keys.secret).verifying_key().to_bytes());
-    let streams = tokio::spawn(streams(id, connection.clone(), disk.clone()));
+    let streams = tokio::spawn(streams(keys.id(), connection.clone(), disk.clone()));
     let mut beat = tokio::time::interval(Duration::from_millis(150));
     let (mut seq, mut answered) = (0, 0);
     let ended = loop {
