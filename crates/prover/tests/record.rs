@@ -174,6 +174,27 @@ fn no_byte_of_a_record_changes_unseen() {
 }
 
 #[test]
+fn an_outcome_without_its_evidence_is_no_record() {
+    let (right, _) = trial();
+    type Change = fn(&mut Answer);
+    let changes: [(usize, Change); 7] = [
+        (0, |a| a.proof = None),
+        (0, |a| a.committed = None),
+        (0, |a| a.outcome = Outcome::Proven(0)),
+        (0, |a| a.outcome = Outcome::Silent),
+        (1, |a| a.committed = None),
+        (3, |a| a.proof = Some([1; 32])),
+        (4, |a| a.proof = None),
+    ];
+    for (entry, change) in changes {
+        let mut record = right.clone();
+        change(&mut record.entries[entry].answers[0]);
+        let refused = Record::decode(&record.encode());
+        assert!(matches!(refused, Err(RecordError::Field(_))), "{record:?}");
+    }
+}
+
+#[test]
 fn the_moment_of_a_trial_is_nobodys_choice() {
     let (basis, genesis) = (Mark { slot: 4, hash: [4; 32] }, [1; 32]);
     let wait = |secret: u8, basis: &Mark| wait_ms(&Secret([secret; 32]), basis, &genesis, 60_000);
