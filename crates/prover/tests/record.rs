@@ -190,7 +190,7 @@ fn an_outcome_without_its_evidence_is_no_record() {
         let mut record = right.clone();
         change(&mut record.entries[entry].answers[0]);
         let refused = Record::decode(&record.encode());
-        assert!(matches!(refused, Err(RecordError::Field(_))), "{record:?}");
+        assert!(matches!(refused, Err(RecordError::Field(_))), "{entry}: {refused:?}");
     }
 }
 
