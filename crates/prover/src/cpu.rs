@@ -46,6 +46,10 @@ impl Kernel for Cpu {
         Ok(())
     }
 
+    fn threads(&self) -> usize {
+        self.threads
+    }
+
     fn product(&mut self, rows: &[i8], into: &mut [i32]) -> Result<(), Infallible> {
         assert_eq!(rows.len(), into.len());
         let (side, panels) = (self.side, &self.panels);

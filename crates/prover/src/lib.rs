@@ -12,7 +12,7 @@ pub use cpu::Cpu;
 
 use ionet_core::DeviceId;
 use ionet_trust::{
-    Beacon, Chain, Commitment, Hash, Opened, Opening, Place, Proof, Shape, Tree, Trunk, leaf,
+    Beacon, Chain, Commitment, Hash, Opened, Opening, Place, Proof, Seed, Shape, Tree, Trunk, leaf,
     shared_seed,
 };
 
@@ -23,6 +23,11 @@ pub trait Kernel {
 
     /// Takes B, row by row: it stays the same for an hour.
     fn load(&mut self, shape: Shape, b: &[i8]) -> Result<(), Self::Error>;
+
+    /// Threads of the processor for what is done beside the product: expanding and hashing.
+    fn threads(&self) -> usize {
+        1
+    }
 
     /// The product of `rows` of A, any number of them, with the B that was loaded.
     fn product(&mut self, rows: &[i8], into: &mut [i32]) -> Result<(), Self::Error>;
@@ -69,8 +74,9 @@ impl<K: Kernel> Prover<K> {
         if round == ionet_trust::ROUNDS_MAX {
             return Ok(false);
         }
-        self.kernel.product(&seed.matrix(shape), &mut self.product)?;
-        let tree = Tree::new(hashes(shape, round, 0, &self.product));
+        let threads = self.kernel.threads();
+        self.kernel.product(&expanded(&seed, shape, threads), &mut self.product)?;
+        let tree = Tree::new(all_hashes(shape, round, &self.product, threads));
         self.chain.push(tree.root());
         self.trunks.push(tree.trunk(CUT));
         Ok(true)
@@ -130,10 +136,52 @@ fn hashes(shape: Shape, round: u32, first: usize, entries: &[i32]) -> Vec<Hash> 
     leaves.map(|(n, values)| leaf(round, Place::of_index(shape, first + n), values)).collect()
 }
 
+/// The matrix of a seed, by some threads.
+fn expanded(seed: &Seed, shape: Shape, threads: usize) -> Vec<i8> {
+    let side = shape.side();
+    let mut all = vec![0; side * side];
+    let each = side.div_ceil(threads);
+    std::thread::scope(|scope| {
+        for (share, rows) in all.chunks_mut(each * side).enumerate() {
+            scope.spawn(move || {
+                for (n, row) in rows.chunks_exact_mut(side).enumerate() {
+                    seed.row(shape, share * each + n, row);
+                }
+            });
+        }
+    });
+    all
+}
+
+/// The hashes of all leaves of a product, by some threads.
+fn all_hashes(shape: Shape, round: u32, product: &[i32], threads: usize) -> Vec<Hash> {
+    let each = shape.leaves().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let share =
+            |(n, entries): (usize, _)| scope.spawn(move || hashes(shape, round, n * each, entries));
+        let shares = product.chunks(each * shape.width()).enumerate();
+        let begun: Vec<_> = shares.map(share).collect();
+        let ended = begun.into_iter().map(|thread| thread.join().expect("hashing cannot panic"));
+        ended.flatten().collect()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use ionet_trust::{Challenge, Entries, Hour, Secret};
+
+    #[test]
+    fn any_number_of_threads_expands_and_hashes_the_same() {
+        let shape = Shape::new(Entries::Byte, 64, 16).unwrap();
+        let seed = Seed([5; 32]);
+        let product: Vec<i32> = (0..64 * 64).collect();
+        for threads in [1, 2, 3, 7, 64, 1_000] {
+            assert_eq!(expanded(&seed, shape, threads), seed.matrix(shape));
+            let found = all_hashes(shape, 3, &product, threads);
+            assert_eq!(found, hashes(shape, 3, 0, &product), "{threads}");
+        }
+    }
 
     fn hour(shape: Shape, start: Beacon) -> Hour {
         let secret = Secret([4; 32]);
