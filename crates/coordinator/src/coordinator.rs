@@ -9,7 +9,7 @@ use crate::log::{Faults, Log, LogError};
 use crate::market::{Market, MarketStepError};
 use crate::metrics::Metrics;
 use crate::sessions::{HELLOS_MAX, Sessions, serve};
-use crate::trial::{Archive, Asked, Shelf, Trials};
+use crate::trial::{Archive, Trials};
 use ionet_api::Network;
 use ionet_core::Asset;
 use ionet_ledger::{Address, KeypairFile, Ledger, SignerError};
@@ -129,8 +129,7 @@ impl Coordinator {
         let sessions = Sessions::new(knocks, market.clone(), clock.clone(), log.epoch());
         let sessions = Arc::new(sessions);
         let metrics = Metrics::register(control.metrics(), &sessions.heartbeats)?;
-        let shelf = Shelf::open(&config.data_dir).map_err(io("the folder of trials"))?;
-        let archive = Archive { shelf, asked: Asked::default() };
+        let archive = Archive::open(&config.data_dir).map_err(io("the folder of trials"))?;
         let hold = |settings| {
             let (control, sessions) = (control.clone(), sessions.clone());
             let (market, clock) = (market.clone(), clock.clone());

@@ -30,6 +30,7 @@ use ionet_trust::verdict::Period;
 use prometheus::{IntCounterVec, Opts};
 use shelf::State;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +66,13 @@ pub struct Archive {
     pub shelf: Shelf,
     /// Whom to ask.
     pub asked: Asked,
+}
+
+impl Archive {
+    /// Of the coordinator whose folder this is; nobody can be asked yet.
+    pub fn open(data_dir: &Path) -> std::io::Result<Self> {
+        Ok(Self { shelf: Shelf::open(data_dir)?, asked: Asked::default() })
+    }
 }
 
 /// Why a device is not asked now.

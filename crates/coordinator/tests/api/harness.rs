@@ -7,6 +7,7 @@ use ionet_api::{
 };
 use ionet_coordinator::api::{ApiConfig, ApiStore, Rates, serve};
 use ionet_coordinator::control::{ClusterView, Driver, Request, Views, channel};
+use ionet_coordinator::trial::Archive;
 use ionet_coordinator::{ControlError, DeviceStream};
 use ionet_core::{
     Amount, Asset, ClusterId, ClusterSpec, DeviceId, GenesisHash, ProgramId, Role, SignatureBytes,
@@ -77,6 +78,7 @@ impl Net {
         let config = ApiConfig {
             rates,
             clock: Arc::new(move || time.load(Ordering::SeqCst)),
+            trials: Some(Archive::open(dir.path()).unwrap()),
             ..ApiConfig::for_address(address)
         };
         let stopping = CancellationToken::new();

@@ -7,3 +7,4 @@ mod openapi;
 mod refusals;
 mod sign_in;
 mod timeline;
+mod trials;
