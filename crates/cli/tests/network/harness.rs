@@ -4,9 +4,10 @@ use ionet_core::{ClusterId, Wallet};
 use ionet_ledger::token::associated_account;
 use ionet_ledger::{Address, KeypairFile, Ledger, Signer as _, addresses};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// Devices of the network.
@@ -21,6 +22,8 @@ pub(crate) struct Network {
 
 static SHARED: Mutex<Weak<Network>> = Mutex::new(Weak::new());
 static TURN: Mutex<()> = Mutex::new(());
+/// Further renters that tests brought: what their leases still lock comes back to them later.
+static STRANGERS: Mutex<BTreeSet<Address>> = Mutex::new(BTreeSet::new());
 
 /// A test's turn with the network. The network goes down with the last test that holds it.
 pub(crate) struct Turn {
@@ -212,7 +215,10 @@ impl Network {
             let vaults: Vec<_> =
                 ours.map(|(lease, _)| addresses::vault(&ledger.program(), lease).0).collect();
             let suppliers: Vec<_> = self.suppliers().iter().map(of).collect();
-            let others: Vec<_> = others.iter().map(of).collect();
+            let mut known = STRANGERS.lock().unwrap_or_else(PoisonError::into_inner);
+            known.extend(others);
+            let others: Vec<_> = known.iter().map(of).collect();
+            drop(known);
             let single = [of(&self.renter()), of(&Address::from(config.now.fee_owner))];
             let asked = [&single[..], &suppliers, &others, &vaults].concat();
             assert!(asked.len() <= 100, "more accounts than one reading of the chain takes");
