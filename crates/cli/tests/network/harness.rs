@@ -15,6 +15,13 @@ pub(crate) const WORKERS: usize = 4;
 /// For whatever is to happen: a loaded machine may be slow, and no test asserts a time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
+/// All further renters that any test brought, with these.
+fn strangers(more: &[Address]) -> BTreeSet<Address> {
+    let mut known = STRANGERS.lock().unwrap_or_else(PoisonError::into_inner);
+    known.extend(more);
+    known.clone()
+}
+
 /// A running local network in a home of its own.
 pub(crate) struct Network {
     home: tempfile::TempDir,
@@ -215,10 +222,7 @@ impl Network {
             let vaults: Vec<_> =
                 ours.map(|(lease, _)| addresses::vault(&ledger.program(), lease).0).collect();
             let suppliers: Vec<_> = self.suppliers().iter().map(of).collect();
-            let mut known = STRANGERS.lock().unwrap_or_else(PoisonError::into_inner);
-            known.extend(others);
-            let others: Vec<_> = known.iter().map(of).collect();
-            drop(known);
+            let others: Vec<_> = strangers(others).iter().map(of).collect();
             let single = [of(&self.renter()), of(&Address::from(config.now.fee_owner))];
             let asked = [&single[..], &suppliers, &others, &vaults].concat();
             assert!(asked.len() <= 100, "more accounts than one reading of the chain takes");
