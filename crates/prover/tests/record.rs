@@ -195,6 +195,27 @@ fn an_outcome_without_its_evidence_is_no_record() {
 }
 
 #[test]
+fn a_task_that_opens_nothing_or_takes_all_memory_proves_nothing() {
+    let (right, proofs) = trial();
+    let of = |side, width, openings| Task::Multiply {
+        units: Units::Integer,
+        side,
+        width,
+        openings,
+        time_ms: 1_000,
+    };
+    // The second needs 32 GiB for what proofs share.
+    for task in [of(64, 16, 0), of(65_536, 1, 8), of(63, 16, 8), of(64, 128, 8)] {
+        let mut record = right.clone();
+        record.assignments = vec![vec![task]];
+        let record = Record::decode(&record.encode()).unwrap();
+        let found = again(&record, &proofs);
+        assert_eq!(found.disagreements[0], Disagreement::Task { assignment: 0, task: 0 });
+        assert!(found.tasks.iter().all(|t| t.rate == 0), "{task:?}");
+    }
+}
+
+#[test]
 fn the_moment_of_a_trial_is_nobodys_choice() {
     let (basis, genesis) = (Mark { slot: 4, hash: [4; 32] }, [1; 32]);
     let wait = |secret: u8, basis: &Mark| wait_ms(&Secret([secret; 32]), basis, &genesis, 60_000);

@@ -18,8 +18,8 @@ pub enum Disagreement {
     /// A trial of a period has no period, or another has one.
     #[error("the lane and its period do not fit")]
     Period,
-    /// A task has sizes that no task has.
-    #[error("task {task} of assignment {assignment} is none")]
+    /// A task has sizes that no task has, opens nothing, or is too large to be computed again.
+    #[error("task {task} of assignment {assignment} is none that can be checked")]
     Task {
         /// The assignment.
         assignment: usize,
@@ -91,6 +91,11 @@ pub struct Replay {
     pub wait_ms: u32,
 }
 
+/// Most numbers that all tasks of a record share between proofs, 512 MiB of them: thirty times what
+/// a trial with a task for each kind of unit takes. A record that asks for more is made to exhaust
+/// whoever reads it.
+const SHARED_MAX: usize = 1 << 26;
+
 /// Longest slot that is reckoned with, in milliseconds: Solana's aim is 400.
 pub const SLOT_MS_MAX: u64 = 800;
 
@@ -131,15 +136,18 @@ fn hours(
     disagreements: &mut Vec<Disagreement>,
 ) -> Vec<Vec<Option<Hour>>> {
     let beacon = record.start.beacon(&record.genesis);
+    let mut left = SHARED_MAX;
     let mut of = |assignment: usize, task: usize, asked: &Task| {
         let Task::Multiply { openings, .. } = *asked else { return None };
-        match shape_of(asked)? {
-            Ok(shape) => Some(Hour::new(shape, beacon, challenge, openings.into())),
-            Err(_) => {
-                disagreements.push(Disagreement::Task { assignment, task });
-                None
-            }
-        }
+        // Where nothing is opened, anything would be proven.
+        let shape = shape_of(asked)?.ok().filter(|_| openings > 0);
+        let rest = shape.and_then(|s| left.checked_sub(s.side() * s.segments()));
+        let (Some(shape), Some(rest)) = (shape, rest) else {
+            disagreements.push(Disagreement::Task { assignment, task });
+            return None;
+        };
+        left = rest;
+        Some(Hour::new(shape, beacon, challenge, openings.into()))
     };
     let groups = record.assignments.iter().enumerate();
     groups
