@@ -106,12 +106,16 @@ async fn next(
     limit: Duration,
     what: &'static str,
 ) -> Result<ToProver, TrialError> {
-    loop {
-        match timeout(limit, frame::read(receive)).await.map_err(|_| TrialError::Late(what))?? {
-            ToProver::Unknown => (),
-            message => return Ok(message),
+    let known = async {
+        loop {
+            match frame::read(receive).await? {
+                ToProver::Unknown => (),
+                message => return Ok(message),
+            }
         }
-    }
+    };
+    // One limit for all: messages that nobody knows win no time.
+    timeout(limit, known).await.map_err(|_| TrialError::Late(what))?
 }
 
 async fn talk(

@@ -4,5 +4,6 @@ mod hostile;
 mod life;
 mod memory;
 mod podman;
+mod proving;
 mod rig;
 mod streams;
