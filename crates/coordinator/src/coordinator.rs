@@ -96,6 +96,7 @@ pub struct Coordinator {
     listener: TcpListener,
     store: ApiStore,
     trials: Option<Trials>,
+    clock: Clock,
     archive: Archive,
 }
 
@@ -143,14 +144,14 @@ impl Coordinator {
             log: Arc::new(log),
             market,
             sessions: sessions.clone(),
-            clock,
+            clock: clock.clone(),
             driver,
             knocks: door,
             metrics,
             replay,
             before,
         });
-        Ok(Self { control, leader, sessions, endpoint, listener, store, trials, archive })
+        Ok(Self { control, leader, sessions, endpoint, listener, store, trials, clock, archive })
     }
 
     /// A handle on it.
@@ -173,6 +174,8 @@ impl Coordinator {
         tasks.spawn(serve(self.sessions, self.endpoint.clone()));
         let mut config = ApiConfig::for_address(rest);
         config.trials = self.trials.is_some().then_some(self.archive);
+        let clock = self.clock;
+        config.clock = Arc::new(move || clock.now().0);
         let token = stopping.clone();
         let serving = api::serve(self.listener, self.control, self.store, config, token);
         tasks.spawn(serving);

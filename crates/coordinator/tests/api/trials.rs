@@ -1,6 +1,7 @@
 //! Records of trials, for anybody.
 
-use crate::harness::Net;
+use crate::harness::{DEVICE, Net, device, key, problem, wallet};
+use ionet_api::ProblemCode;
 use ionet_core::{TrialId, Wallet};
 use ionet_trust::Secret;
 use ionet_trust::record::{Lane, Mark, Record};
@@ -57,4 +58,24 @@ async fn records_are_listed_newest_first_and_come_as_they_are_kept() {
     for wrong in ["/v1/trials/x/record", "/v1/trials/-1/proofs", "/v1/trials?befor=1"] {
         assert_eq!(status(wrong).await, 400, "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn asking_for_a_proof_takes_a_wallet_and_a_coordinator_that_holds_trials() {
+    let net = Net::start().await;
+    net.script.views.put_device(device(wallet(&key(9))));
+    let token = net.token(&key(1), &["clusters"]).await;
+    let ask = |id: &str| net.post(&format!("/v1/devices/{id}/trials"), &serde_json::json!({}));
+    let known = DEVICE.to_string();
+    let refused = ask(&known).send().await.unwrap();
+    problem(refused, 401, ProblemCode::Unauthenticated).await;
+    let unknown = ionet_core::DeviceId([8; 32]).to_string();
+    let refused = ask(&unknown).bearer_auth(&token).send().await.unwrap();
+    problem(refused, 404, ProblemCode::NotFound).await;
+    let refused = ask("dev_nonsense").bearer_auth(&token).send().await.unwrap();
+    problem(refused, 400, ProblemCode::BadRequest).await;
+    // Records of another time are there, but nobody holds trials now.
+    let refused = ask(&known).bearer_auth(&token).send().await.unwrap();
+    let refused = problem(refused, 409, ProblemCode::Conflict).await;
+    assert!(refused.message.contains("holds no trials"), "{refused:?}");
 }

@@ -1,6 +1,7 @@
 //! The coordinator between a real chain (the committed bytecode) and devices that speak real
 //! QUIC; only the containers are made up.
 
+mod asked;
 mod device;
 mod doors;
 mod life;

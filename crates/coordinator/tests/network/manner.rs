@@ -40,6 +40,12 @@ pub(crate) enum Manner {
     HangsUp,
     /// Sends what nobody knows.
     Babbles,
+    /// Commits twice to the same task.
+    Repeats,
+    /// Proves with its work for another beacon.
+    Recalls,
+    /// Sends half of its proof, and waits.
+    Trickles,
 }
 
 type Done = Option<()>;
@@ -68,7 +74,8 @@ impl Manner {
         let (beacon, task) = (Beacon(beacon), tasks[0]);
         let shape = shape_of(&task)?.ok()?;
         let device = if self == Self::Borrows { DeviceId([9; 32]) } else { id };
-        let Ok(mut prover) = Prover::start(Cpu::new(1), shape, beacon, device);
+        let worked_for = if self == Self::Recalls { Beacon([8; 32]) } else { beacon };
+        let Ok(mut prover) = Prover::start(Cpu::new(1), shape, worked_for, device);
         for _ in 0..ROUNDS {
             let Ok(true) = prover.round() else { return None };
         }
@@ -95,8 +102,10 @@ impl Manner {
         }
         let number = u8::from(self == Self::Disorderly);
         say(send, FromProver::Commitment { task: number, hash }).await?;
-        if self == Self::HangsUp {
-            return None;
+        match self {
+            Self::HangsUp => return None,
+            Self::Repeats => say(send, FromProver::Commitment { task: number, hash }).await?,
+            _ => (),
         }
         let ToProver::Ask { late, secret } = hear(recv).await? else { return None };
         let secret = Secret(secret);
@@ -108,8 +117,15 @@ impl Manner {
         if self == Self::Truncates {
             bytes.pop();
         }
-        if self != Self::Forgets {
-            say(send, FromProver::Proof { task: 0, bytes }).await?;
+        let proof = FromProver::Proof { task: 0, bytes };
+        match self {
+            Self::Forgets => (),
+            Self::Trickles => {
+                let mut whole = Vec::new();
+                frame::write(&mut whole, &proof).await.ok()?;
+                send.write_all(&whole[..whole.len() / 2]).await.ok()?;
+            }
+            _ => say(send, proof).await?,
         }
         hear(recv).await;
         Some(())

@@ -14,14 +14,14 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// A renter's client.
-struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
     token: String,
 }
 
 impl Client {
-    async fn sign_in(at: &Running, renter: &KeypairFile) -> Self {
+    pub(crate) async fn sign_in(at: &Running, renter: &KeypairFile) -> Self {
         // Another crate's features give reqwest TLS without saying whose. An error: it was said.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -37,7 +37,7 @@ impl Client {
         client
     }
 
-    fn post(&self, path: &str, body: &serde_json::Value) -> RequestBuilder {
+    pub(crate) fn post(&self, path: &str, body: &serde_json::Value) -> RequestBuilder {
         let request = self.http.post(format!("{}{path}", self.base)).json(body);
         request.bearer_auth(&self.token).header("x-request-id", "wish-1")
     }
@@ -46,7 +46,7 @@ impl Client {
         self.post(path, body).header("idempotency-key", key).send().await.unwrap()
     }
 
-    async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         let request = self.http.get(format!("{}{path}", self.base));
         request.bearer_auth(&self.token).send().await.unwrap()
     }

@@ -12,7 +12,7 @@ use ionet_trust::record::{
 };
 use std::collections::BTreeMap;
 
-async fn world(period_s: u32) -> World {
+pub(crate) async fn world(period_s: u32) -> World {
     let mut world = World::new().await;
     world.config.proofs_required = true;
     world.config.trials = Some(TrialSettings {
@@ -29,7 +29,7 @@ async fn world(period_s: u32) -> World {
 }
 
 /// Records and proofs in the coordinator's folder, by number.
-fn records(world: &World) -> BTreeMap<u64, (Record, Vec<u8>)> {
+pub(crate) fn records(world: &World) -> BTreeMap<u64, (Record, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let folder = world.config.data_dir.join("trials");
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -43,7 +43,7 @@ fn records(world: &World) -> BTreeMap<u64, (Record, Vec<u8>)> {
     found
 }
 
-fn disagreements(record: &Record, proofs: &[u8]) -> Vec<Disagreement> {
+pub(crate) fn disagreements(record: &Record, proofs: &[u8]) -> Vec<Disagreement> {
     let proofs = Proofs::new(proofs).unwrap();
     replay(record, |device, task| proofs.get(device, task).map(<[u8]>::to_vec)).disagreements
 }
@@ -56,7 +56,7 @@ fn first(world: &World, id: DeviceId) -> Option<(u64, Outcome)> {
     })
 }
 
-async fn device(world: &World, at: &Running, manner: Manner) -> Device {
+pub(crate) async fn device(world: &World, at: &Running, manner: Manner) -> Device {
     let supplier = world.wallet(0).await;
     let keys = world.register(&supplier).await;
     let disk = std::sync::Arc::new(std::sync::Mutex::new(crate::device::Disk_::default()));
@@ -80,6 +80,9 @@ async fn each_manner_has_its_outcome_and_harms_nobody_else() {
         (Manner::Forgets, Outcome::Silent),
         (Manner::HangsUp, Outcome::Silent),
         (Manner::Babbles, Outcome::Silent),
+        (Manner::Repeats, Outcome::Silent),
+        (Manner::Recalls, Outcome::Rejected),
+        (Manner::Trickles, Outcome::Silent),
     ];
     let mut devices = Vec::new();
     for (manner, _) in manners {
