@@ -8,6 +8,7 @@ use crate::leader::{Leader, LeaderError, Parts, Replay};
 use crate::log::{Faults, Log, LogError};
 use crate::market::{Market, MarketStepError};
 use crate::metrics::Metrics;
+use crate::private::write_private;
 use crate::sessions::{HELLOS_MAX, Sessions, serve};
 use crate::trial::{Archive, Trials};
 use ionet_api::Network;
@@ -254,20 +255,6 @@ fn quic_key(folder: &Path) -> Result<Zeroizing<[u8; 32]>, CoordinatorError> {
     let bad = |_| std::io::Error::other("not 64 hex digits");
     hex::decode_to_slice(text.trim(), &mut seed[..]).map_err(bad).map_err(what())?;
     Ok(seed)
-}
-
-/// Writes a file that appears whole or not at all.
-pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let new = path.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(new, path)
 }
 
 fn network(config: &Config, market: &Market, endpoint: &endpoint::Endpoint) -> Network {

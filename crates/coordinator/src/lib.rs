@@ -20,6 +20,7 @@ pub mod log;
 pub mod market;
 mod metrics;
 mod present;
+mod private;
 mod seal;
 pub mod sessions;
 pub mod trial;

@@ -3,11 +3,13 @@
 
 use crate::connection::Connection;
 use crate::error::LedgerError;
+use crate::shown::{Called, Shown};
 use crate::signer::Signer;
 use solana_address::{Address, address};
 use solana_commitment_config::CommitmentConfig;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_rpc_client_api::config::{RpcBlockConfig, TransactionDetails};
+use solana_rpc_client_api::request::RpcRequest;
 use solana_signature::Signature;
 
 /// SPL Memo: takes any UTF-8 text and asks for the signers that it names.
@@ -110,63 +112,19 @@ pub struct Published {
     pub texts: Vec<String>,
 }
 
-#[derive(serde::Deserialize)]
-struct Shown {
-    slot: u64,
-    transaction: Transaction,
-    meta: Option<Meta>,
-}
-
-#[derive(serde::Deserialize)]
-struct Meta {
-    err: Option<serde_json::Value>,
-}
-
-#[derive(serde::Deserialize)]
-struct Transaction {
-    message: Message,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Message {
-    account_keys: Vec<String>,
-    instructions: Vec<Called>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Called {
-    program_id_index: u8,
-    data: String,
-}
-
-impl Shown {
-    /// None if it failed, or is not what a transaction looks like.
-    fn published(self) -> Option<Published> {
-        let keys: Vec<Address> = self
-            .transaction
-            .message
-            .account_keys
-            .iter()
-            .map(|k| k.parse().ok())
-            .collect::<Option<_>>()?;
-        if self.meta.is_some_and(|meta| meta.err.is_some()) {
-            return None;
-        }
-        let memos =
-            self.transaction.message.instructions.iter().filter(|called| {
-                keys.get(usize::from(called.program_id_index)) == Some(&MEMO_PROGRAM)
-            });
-        let text = |called: &Called| {
-            // A packet is at most 1,700 digits of base58; more would take quadratic time.
-            let short = called.data.len() <= 1_700;
-            let bytes = short.then(|| bs58::decode(&called.data).into_vec().ok()).flatten()?;
-            String::from_utf8(bytes).ok()
-        };
-        let texts = memos.map(text).collect::<Option<_>>()?;
-        Some(Published { slot: self.slot, payer: *keys.first()?, texts })
+/// The memos of a transaction; none if it failed, or is not what a transaction looks like.
+fn memos(shown: Shown) -> Option<Published> {
+    if shown.meta.is_some_and(|meta| meta.err.is_some()) {
+        return None;
     }
+    let message = shown.transaction.message;
+    let keys = message.account_keys.iter().map(|k| k.parse().ok());
+    let keys: Vec<Address> = keys.collect::<Option<_>>()?;
+    let is_memo =
+        |called: &&Called| keys.get(usize::from(called.program_id_index)) == Some(&MEMO_PROGRAM);
+    let text = |called: &Called| String::from_utf8(called.bytes()?).ok();
+    let texts = message.instructions.iter().filter(is_memo).map(text).collect::<Option<_>>()?;
+    Some(Published { slot: shown.slot, payer: *keys.first()?, texts })
 }
 
 impl Connection {
@@ -176,8 +134,7 @@ impl Connection {
             signature.to_string(),
             { "encoding": "json", "commitment": "confirmed", "maxSupportedTransactionVersion": 0 },
         ]);
-        let request = solana_rpc_client_api::request::RpcRequest::GetTransaction;
-        let answer = self.rpc().send::<Option<Shown>>(request, params).await;
-        Ok(answer.map_err(|e| self.failed(e))?.and_then(Shown::published))
+        let answer = self.rpc().send::<Option<Shown>>(RpcRequest::GetTransaction, params).await;
+        Ok(answer.map_err(|e| self.failed(e))?.and_then(memos))
     }
 }

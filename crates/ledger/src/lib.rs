@@ -24,6 +24,7 @@ mod exit;
 mod instructions;
 mod read;
 mod session;
+mod shown;
 mod signer;
 pub mod token;
 pub mod transfers;

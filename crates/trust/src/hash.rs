@@ -6,59 +6,53 @@ use crate::shape::Shape;
 /// A BLAKE3 hash.
 pub type Hash = [u8; 32];
 
-/// What a hash is for: the key of BLAKE3's keyed mode, public and the same for all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    SharedMatrix,
-    FirstLink,
-    OwnMatrix,
-    Leaf,
-    Node,
-    Commitment,
-    Precommitment,
-    Challenge,
-    Vectors,
-    Openings,
-    Memory,
-    Page,
-    Pass,
-    Trail,
-    Pairs,
-    Block,
-    Head,
-    Entry,
-    Record,
-    Moment,
-    ProofBytes,
+/// One list of purposes and keys, so that none is without the other.
+macro_rules! purposes {
+    ($($name:ident = $key:literal,)*) => {
+        /// What a hash is for: the key of BLAKE3's keyed mode, public and the same for all.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Purpose {
+            $($name,)*
+        }
+
+        impl Purpose {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$name,)*];
+
+            const fn key(self) -> &'static [u8; 32] {
+                match self {
+                    $(Self::$name => $key,)*
+                }
+            }
+        }
+    };
+}
+
+purposes! {
+    SharedMatrix = b"ionet trust v1: matrix B        ",
+    FirstLink = b"ionet trust v1: first link      ",
+    OwnMatrix = b"ionet trust v1: matrix A        ",
+    Leaf = b"ionet trust v1: leaf of C       ",
+    Node = b"ionet trust v1: node of a tree  ",
+    Commitment = b"ionet trust v1: commitment      ",
+    Precommitment = b"ionet trust v1: precommitment   ",
+    Challenge = b"ionet trust v1: challenge       ",
+    Vectors = b"ionet trust v1: vectors r       ",
+    Openings = b"ionet trust v1: openings        ",
+    Memory = b"ionet trust v1: memory          ",
+    Page = b"ionet trust v1: page            ",
+    Pass = b"ionet trust v1: pass            ",
+    Trail = b"ionet trust v1: passes          ",
+    Pairs = b"ionet trust v1: pairs opened    ",
+    Block = b"ionet trust v1: beacon of block ",
+    Head = b"ionet trust v1: head of a record",
+    Entry = b"ionet trust v1: entry of record ",
+    Record = b"ionet trust v1: record          ",
+    Moment = b"ionet trust v1: moment of start ",
+    ProofBytes = b"ionet trust v1: bytes of a proof",
 }
 
 impl Purpose {
-    const fn key(self) -> &'static [u8; 32] {
-        match self {
-            Self::SharedMatrix => b"ionet trust v1: matrix B        ",
-            Self::FirstLink => b"ionet trust v1: first link      ",
-            Self::OwnMatrix => b"ionet trust v1: matrix A        ",
-            Self::Leaf => b"ionet trust v1: leaf of C       ",
-            Self::Node => b"ionet trust v1: node of a tree  ",
-            Self::Commitment => b"ionet trust v1: commitment      ",
-            Self::Precommitment => b"ionet trust v1: precommitment   ",
-            Self::Challenge => b"ionet trust v1: challenge       ",
-            Self::Vectors => b"ionet trust v1: vectors r       ",
-            Self::Openings => b"ionet trust v1: openings        ",
-            Self::Memory => b"ionet trust v1: memory          ",
-            Self::Page => b"ionet trust v1: page            ",
-            Self::Pass => b"ionet trust v1: pass            ",
-            Self::Trail => b"ionet trust v1: passes          ",
-            Self::Pairs => b"ionet trust v1: pairs opened    ",
-            Self::Block => b"ionet trust v1: beacon of block ",
-            Self::Head => b"ionet trust v1: head of a record",
-            Self::Entry => b"ionet trust v1: entry of record ",
-            Self::Record => b"ionet trust v1: record          ",
-            Self::Moment => b"ionet trust v1: moment of start ",
-            Self::ProofBytes => b"ionet trust v1: bytes of a proof",
-        }
-    }
-
     /// The hash of the parts, one after the other: each but the last has a fixed length.
     pub(crate) fn hash(self, parts: &[&[u8]]) -> Hash {
         let mut hasher = blake3::Hasher::new_keyed(self.key());
@@ -216,31 +210,8 @@ mod tests {
 
     #[test]
     fn purposes_differ() {
-        use Purpose::*;
-        let all = [
-            SharedMatrix,
-            FirstLink,
-            OwnMatrix,
-            Leaf,
-            Node,
-            Commitment,
-            Precommitment,
-            Challenge,
-            Vectors,
-            Openings,
-            Memory,
-            Page,
-            Pass,
-            Trail,
-            Pairs,
-            Block,
-            Head,
-            Entry,
-            Record,
-            Moment,
-            ProofBytes,
-        ];
-        let hashes: std::collections::BTreeSet<_> = all.iter().map(|p| p.hash(&[b"x"])).collect();
-        assert_eq!(hashes.len(), all.len());
+        let hashes: std::collections::BTreeSet<_> =
+            Purpose::ALL.iter().map(|p| p.hash(&[b"x"])).collect();
+        assert_eq!(hashes.len(), Purpose::ALL.len());
     }
 }

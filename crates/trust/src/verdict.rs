@@ -88,11 +88,6 @@ pub struct Expectation {
     pub least: u64,
 }
 
-/// By what the class of plain processors is told apart: that it computes at all. Processors differ
-/// a hundredfold and the class names none of them, so nothing is too slow for it.
-pub const PROCESSOR: [Expectation; 1] =
-    [Expectation { quantity: Quantity::IntegerRate, typical: 0, least: 0 }];
-
 /// What a device says that it is, and what would follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim<'a> {

@@ -5,9 +5,10 @@
 //! serves declines, and one that is hired in the middle of a trial stops proving.
 
 use crate::agent::Agent;
-use ionet_core::{DeviceId, TASKS_MAX, Task, Units, Verdict};
+use ionet_core::{DeviceId, TASKS_MAX, Task, Verdict};
 use ionet_prover::{Cpu, Prover};
-use ionet_trust::{Beacon, Challenge, Entries, Secret, Shape};
+use ionet_trust::record::shape_of;
+use ionet_trust::{Beacon, Challenge, Secret, Shape};
 use ionet_wire::endpoint::{RecvStream, SendStream};
 use ionet_wire::frame::{self, FrameError};
 use ionet_wire::message::Opened;
@@ -192,20 +193,15 @@ fn shape(task: &Task) -> Result<Shape, String> {
     if !(1..=TIME_MS_MAX).contains(&task.time_ms()) {
         return Err(format!("a task takes 1 to {TIME_MS_MAX} ms, not {}", task.time_ms()));
     }
-    let Task::Multiply { units, side, width, openings, .. } = *task else {
-        return Err("this device has no memory of its own to prove".to_owned());
-    };
+    let none = || "this device has no memory of its own to prove".to_owned();
+    let Task::Multiply { side, openings, .. } = *task else { return Err(none()) };
     if !(1..=OPENINGS_MAX).contains(&openings) {
         return Err(format!("1 to {OPENINGS_MAX} leaves are opened, not {openings}"));
     }
     if side > SIDE_MAX {
         return Err(format!("a processor multiplies matrices of up to {SIDE_MAX}, not {side}"));
     }
-    let entries = match units {
-        Units::Integer => Entries::Byte,
-        Units::Matrix => Entries::Nibble,
-    };
-    Shape::new(entries, side, width).map_err(|e| e.to_string())
+    shape_of(task).ok_or_else(none)?.map_err(|e| e.to_string())
 }
 
 /// Tells the prover's thread to end when the conversation does.
@@ -284,6 +280,7 @@ fn yield_to_others() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ionet_core::Units;
 
     fn task(side: u32, width: u32, openings: u16, time_ms: u32) -> Task {
         Task::Multiply { units: Units::Integer, side, width, openings, time_ms }

@@ -1,7 +1,7 @@
 //! The folder of trials: records and proofs for whoever wants to check them, and what was
 //! promised for the next ones.
 
-use crate::coordinator::write_private;
+use crate::private::write_private;
 use ionet_core::TrialId;
 use ionet_trust::Secret;
 use ionet_trust::record::{Lane, Mark, Record};

@@ -1,6 +1,7 @@
 //! From a transaction as `getTransaction` shows it (encoding `json`) to transfers.
 
 use super::{Currency, Transfer};
+use crate::shown::{Called, Shown};
 use crate::token::{SYSTEM_PROGRAM, TOKEN_PROGRAM};
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,72 +14,11 @@ const TOKEN_2022_PROGRAM: Address = address!("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBq
 const ACCOUNTS_MAX: usize = 256;
 /// Instructions of a transaction, inner ones included; Solana's own limit is 64.
 const INSTRUCTIONS_MAX: usize = 1_024;
-/// Characters of an instruction's data: a packet in base58. Inner data may be longer (10 KiB), but
-/// no transfer is.
-const DATA_CHARS_MAX: usize = 1_700;
 
 /// What an endpoint shows is no transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the endpoint's transaction cannot be read: {0}")]
 pub struct MalformedTransaction(pub String);
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown {
-    slot: u64,
-    block_time: Option<i64>,
-    transaction: Body,
-    meta: Option<Meta>,
-}
-
-#[derive(Deserialize)]
-struct Body {
-    message: Message,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Message {
-    account_keys: Vec<String>,
-    instructions: Vec<Called>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Called {
-    program_id_index: u8,
-    accounts: Vec<u8>,
-    data: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Meta {
-    err: Option<Value>,
-    inner_instructions: Option<Vec<Inner>>,
-    loaded_addresses: Option<Loaded>,
-    pre_token_balances: Option<Vec<Held>>,
-    post_token_balances: Option<Vec<Held>>,
-}
-
-#[derive(Deserialize)]
-struct Inner {
-    instructions: Vec<Called>,
-}
-
-#[derive(Deserialize)]
-struct Loaded {
-    writable: Vec<String>,
-    readonly: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Held {
-    account_index: u8,
-    mint: String,
-    owner: Option<String>,
-}
 
 /// The transfers of a transaction, one for each pair and currency; none if it failed. What a
 /// wallet sends to itself, and lamports that go into a token account, are no transfers.
@@ -170,10 +110,7 @@ fn moved(program: &Address, called: &Called) -> Option<Moved> {
     const TOKEN_TRANSFER_CHECKED: u8 = 12;
     /// Of Token-2022, followed by its own tag, 1.
     const TOKEN_TRANSFER_FEE: u8 = 26;
-    if called.data.len() > DATA_CHARS_MAX {
-        return None;
-    }
-    let data = bs58::decode(&called.data).into_vec().ok()?;
+    let data = called.bytes()?;
     let amount = |at: usize| {
         Some(u64::from_le_bytes(data.get(at..at + 8)?.try_into().expect("eight bytes were taken")))
     };

@@ -205,9 +205,9 @@ impl std::fmt::Display for Hex<'_> {
     }
 }
 
-/// Milliseconds from the basis of a period's trial to its start: below `period_ms`, known to
-/// nobody before the basis, and to nobody but the coordinator before the trial. Neither the
-/// coordinator, which promised its secret before, nor whoever makes the block chooses it.
+/// Milliseconds from the begin of a period to its trial: below `period_ms`, and known to nobody
+/// but the coordinator before the trial. The basis is a block of before the promise, so a
+/// coordinator that tries secrets chooses the moment; whoever makes blocks does not.
 pub fn wait_ms(secret: &Secret, basis: &Mark, genesis: &[u8; 32], period_ms: u32) -> u32 {
     let seed = Purpose::Moment.seed(&[&secret.0, &basis.beacon(genesis).0]);
     match period_ms {
