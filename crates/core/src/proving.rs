@@ -38,7 +38,7 @@ pub enum Task {
     },
     /// Passes over memory, each of which needs the whole one before, as many as the time allows.
     Stream {
-        /// Bytes, a power of two times the page.
+        /// Bytes: a number of pages that `trust::memory` has a size for.
         bytes: u64,
         /// Pages to open afterwards.
         openings: u16,

@@ -216,7 +216,7 @@ fn a_task_that_opens_nothing_or_takes_all_memory_proves_nothing() {
 }
 
 #[test]
-fn the_moment_of_a_trial_is_nobodys_choice() {
+fn the_moment_of_a_trial_follows_from_secret_and_block() {
     let (basis, genesis) = (Mark { slot: 4, hash: [4; 32] }, [1; 32]);
     let wait = |secret: u8, basis: &Mark| wait_ms(&Secret([secret; 32]), basis, &genesis, 60_000);
     let other = Mark { slot: 4, hash: [5; 32] };
