@@ -23,7 +23,7 @@ async fn ask(client: &Client, id: DeviceId) -> (u16, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn anybody_asks_a_device_within_its_share_of_time() {
-    let mut world = world(3_600).await;
+    let mut world = world(86_400).await;
     let trials = world.config.trials.as_mut().unwrap();
     // 0.6 s of work at most once a minute.
     trials.duty_per_mille = 10;
@@ -39,9 +39,18 @@ async fn anybody_asks_a_device_within_its_share_of_time() {
     assert_eq!(status, 409, "{problem}");
     assert!(problem["message"].as_str().unwrap().contains("its share of time"), "{problem}");
     assert_eq!(ask(&client, DeviceId([9; 32])).await.0, 404);
-    let before = (entries(&world, asked.id), entries(&world, other.id));
-    world.pass(&at, pause_s, &[&asked, &other]).await;
-    let (status, answer) = ask(&client, asked.id).await;
+    // The period's trial comes when it comes, and uses up the device's time too: there is one.
+    let mut answered = None;
+    for _ in 0..2 {
+        world.pass(&at, pause_s, &[&asked, &other]).await;
+        let before = (entries(&world, asked.id), entries(&world, other.id));
+        let (status, answer) = ask(&client, asked.id).await;
+        answered = Some((status, answer, before));
+        if status == 202 {
+            break;
+        }
+    }
+    let (status, answer, before) = answered.unwrap();
     assert_eq!(status, 202, "{answer}");
     assert_eq!(answer["device"], asked.id.to_string());
     let again = || async { (entries(&world, asked.id) > before.0).then_some(()) };
