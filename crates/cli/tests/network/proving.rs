@@ -61,7 +61,7 @@ fn every_device_has_proven_its_chip_and_every_trial_replays() {
     assert_eq!(refused.status.code(), Some(4), "{}", said(&refused));
     std::fs::write(proofs, right).unwrap();
     let mut bytes = std::fs::read(record).unwrap();
-    let last_of_started = 380;
+    let last_of_started = 452;
     bytes[last_of_started - 6] ^= 1;
     std::fs::write(record, bytes).unwrap();
     let refused = net.run(&["verify", "replay", record]);
