@@ -28,7 +28,7 @@ use ionet_trust::Secret;
 use ionet_trust::record::{Lane, Mark, Outcome, Record, promise_text, wait_ms};
 use ionet_trust::verdict::Period;
 use prometheus::{IntCounterVec, Opts};
-use shelf::State;
+use shelf::{Promised, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -277,7 +277,7 @@ impl Trials {
 
     /// When the period's trial begins, in unix milliseconds. Promises a secret if none is.
     async fn due_ms(&mut self) -> Result<i64, TrialsError> {
-        let (secret, basis) = self.promised(Lane::Period).await?;
+        let Promised { secret, basis, .. } = self.promised(Lane::Period).await?;
         let genesis = self.market.chain().genesis.0;
         let wait = wait_ms(&secret, &basis, &genesis, self.settings.window_ms());
         Ok(self.state.period.begun_ms + i64::from(wait))
@@ -292,25 +292,21 @@ impl Trials {
         begun_ms.saturating_add(whole.saturating_mul(period))
     }
 
-    /// The lane's promised secret, with the block that was the newest when it was promised; makes
-    /// and publishes a promise if there is none.
-    async fn promised(&mut self, lane: Lane) -> Result<(Secret, Mark), TrialsError> {
-        let line = self.state.line(lane);
-        if let (Some(secret), Some(basis)) = (line.secret(), line.basis()) {
-            return Ok((secret, basis));
+    /// The lane's promised secret; promises one if none stands on the chain.
+    async fn promised(&mut self, lane: Lane) -> Result<Promised, TrialsError> {
+        if let Some(promised) = self.state.line(lane).promised() {
+            return Ok(promised);
         }
-        let basis = self.newest_block().await?;
         let secret = Secret(rand::random());
         let now = self.clock.now().0;
-        self.state.line(lane).promise(&secret, &basis, now);
-        self.shelf.keep_state(&self.state)?;
         let told = self.publish(&promise_text(lane, &secret.precommitment())).await;
-        if told.is_err() {
-            self.state.line(lane).secret = None;
-            self.shelf.keep_state(&self.state)?;
-        }
-        told?;
-        Ok((secret, basis))
+        let (transaction, slot) = told?;
+        let basis = self.block_after(slot).await?;
+        let line = self.state.line(lane);
+        line.draw(&secret, now);
+        line.landed(&transaction, slot, &basis);
+        self.shelf.keep_state(&self.state)?;
+        Ok(Promised { secret, transaction, slot, basis })
     }
 
     /// The number of the trial that begins, on disk before anything else of it.

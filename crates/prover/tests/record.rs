@@ -22,6 +22,8 @@ fn trial() -> (Record, Proofs) {
         coordinator: Wallet([2; 32]),
         previous: [3; 32],
         promised: secret.precommitment(),
+        promise: [6; 64],
+        promise_slot: 9,
         secret,
         basis: mark(10),
         period_ms: 60_000,
@@ -96,7 +98,7 @@ fn a_trial_replays_with_all_its_outcomes() {
 fn what_a_coordinator_may_want_to_change_is_found() {
     let (right, proofs) = trial();
     type Change = fn(&mut Record);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 10] = [
         ("another secret", |r| r.secret = Secret([1; 32])),
         ("another promise and secret", |r| {
             r.secret = Secret([1; 32]);
@@ -104,6 +106,7 @@ fn what_a_coordinator_may_want_to_change_is_found() {
         }),
         ("another start", |r| r.start.hash = [0; 32]),
         ("another late block", |r| r.late.hash = [0; 32]),
+        ("a basis that was known at the promise", |r| r.promise_slot = r.basis.slot),
         ("an anchor before the start", |r| r.anchor_slot = 20),
         ("a late block before the anchor", |r| r.late.slot = 25),
         ("garbage called proven", |r| r.entries[4].answers[0].outcome = Outcome::Proven(5)),
@@ -137,6 +140,8 @@ fn what_a_coordinator_may_want_to_change_is_found() {
         |r| r.grace_us += 1,
         |r| r.period_ms += 1,
         |r| r.basis.slot -= 1,
+        |r| r.promise[0] ^= 1,
+        |r| r.promise_slot -= 1,
         |r| {
             let Task::Multiply { time_ms, .. } = &mut r.assignments[0][0] else { return };
             *time_ms += 1;
@@ -216,7 +221,29 @@ fn a_task_that_opens_nothing_or_takes_all_memory_proves_nothing() {
 }
 
 #[test]
-fn the_moment_of_a_trial_follows_from_secret_and_block() {
+fn promises_are_read_from_their_own_words_only() {
+    let (root, last, next) = ([1; 32], [2; 32], Secret([3; 32]).precommitment());
+    let anchor = anchor_text(Lane::Period, TrialId(7), &root, &next, &last);
+    let alone = promise_text(Lane::Period, &next);
+    for text in [&anchor, &alone] {
+        assert_eq!(promise_in(text, Lane::Period), Some(next));
+        assert_eq!(promise_in(text, Lane::Joining), None);
+        for at in 0..text.len() {
+            assert_eq!(promise_in(&text[..at], Lane::Period).filter(|p| *p == next), None);
+        }
+        assert_eq!(promise_in(&text.to_uppercase(), Lane::Period), None);
+        assert_eq!(promise_in(&format!("{text} "), Lane::Period), None);
+    }
+    let digit = alone.rfind(|c: char| c.is_ascii_digit()).unwrap();
+    for other in ["+", "G", "\u{e9}"] {
+        let mut text = alone.clone();
+        text.replace_range(digit..=digit, other);
+        assert_eq!(promise_in(&text, Lane::Period), None, "{text}");
+    }
+}
+
+#[test]
+fn the_moment_of_a_trial_is_nobodys_choice() {
     let (basis, genesis) = (Mark { slot: 4, hash: [4; 32] }, [1; 32]);
     let wait = |secret: u8, basis: &Mark| wait_ms(&Secret([secret; 32]), basis, &genesis, 60_000);
     let other = Mark { slot: 4, hash: [5; 32] };

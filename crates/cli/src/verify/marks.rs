@@ -2,7 +2,7 @@
 
 use ionet_ledger::beacon::Mark;
 use ionet_ledger::{Connection, LedgerError, Signature};
-use ionet_trust::record::{Record, anchor_text};
+use ionet_trust::record::{Record, anchor_text, promise_in};
 
 /// What does not stand on the chain as the record says; none: all of it does.
 pub(super) async fn check(
@@ -21,8 +21,24 @@ pub(super) async fn check(
     if !stands(&record.start).await? {
         wrong.push("the block of the start is another one");
     }
-    if !stands(&record.basis).await? {
-        wrong.push("the block that the moment follows from is another one");
+    let basis = Mark { slot: record.basis.slot, hash: record.basis.hash };
+    if chain.block_after(record.promise_slot).await? != Some(basis) {
+        wrong.push("the block that the moment follows from is not the first one after the promise");
+    }
+    match chain.published(&Signature::from(record.promise)).await? {
+        None => wrong.push("the promise's transaction is not there"),
+        Some(found) => {
+            if found.slot != record.promise_slot {
+                wrong.push("the promise landed in another slot");
+            }
+            if found.payer.to_bytes() != record.coordinator.0 {
+                wrong.push("the promise is not the coordinator's");
+            }
+            let promises = |text: &String| promise_in(text, record.lane) == Some(record.promised);
+            if !found.texts.iter().any(promises) {
+                wrong.push("the secret was not promised there");
+            }
+        }
     }
     let after = chain.block_after(record.anchor_slot).await?;
     let late = Mark { slot: record.late.slot, hash: record.late.hash };
@@ -49,15 +65,7 @@ pub(super) async fn check(
 /// Whether an anchor's words are those of this record. What it promises for the next trial is
 /// that one's to check.
 fn is_anchor_of(text: &str, record: &Record) -> bool {
-    let words: Vec<_> = text.split(' ').collect();
-    let Some(next) = words.iter().position(|w| *w == "next").and_then(|i| words.get(i + 1)) else {
-        return false;
-    };
-    let mut promise = [0; 32];
-    if hex::decode_to_slice(next, &mut promise).is_err() {
-        return false;
-    }
-    let promise = ionet_trust::Precommitment(promise);
+    let Some(next) = promise_in(text, record.lane) else { return false };
     let root = record.entries_root();
-    text == anchor_text(record.lane, record.trial, &root, &promise, &record.previous)
+    text == anchor_text(record.lane, record.trial, &root, &next, &record.previous)
 }

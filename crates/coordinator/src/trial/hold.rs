@@ -53,7 +53,7 @@ impl Trials {
         lane: Lane,
         devices: Vec<Prover>,
     ) -> Result<(), TrialsError> {
-        let (secret, basis) = self.promised(lane).await?;
+        let promised = self.promised(lane).await?;
         let trial = self.number(lane)?;
         let tasks = Arc::new(ask::tasks(&self.settings));
         let mut held = self.call(trial, &tasks, &devices).await;
@@ -64,20 +64,22 @@ impl Trials {
         held.phases.send_replace(Phase::Working { beacon: beacon.0, start: began });
         let until = began + self.settings.commitments_max(&tasks);
         let entries = held.commitments(until).await;
-        let (next, next_basis) = (Secret(rand::random()), start);
+        let next = Secret(rand::random());
         // On disk before anybody hears of it.
         let mut state = self.state.clone();
         let previous = state.line(lane).last();
-        self.reserve(&mut state, lane, &next, &next_basis)?;
+        self.reserve(&mut state, lane, &next)?;
         let mut record = Record {
             trial,
             lane,
             genesis,
             coordinator: self.market.coordinator(),
             previous,
-            promised: secret.precommitment(),
-            secret,
-            basis,
+            promised: promised.secret.precommitment(),
+            promise: promised.transaction,
+            promise_slot: promised.slot,
+            secret: promised.secret,
+            basis: promised.basis,
             period_ms: if lane == Lane::Period { self.settings.window_ms() } else { 0 },
             start,
             anchor_slot: 0,
@@ -92,10 +94,12 @@ impl Trials {
         let text = anchor_text(lane, trial, &root, &promise, &previous);
         (record.anchor, record.anchor_slot) = self.publish(&text).await?;
         record.late = self.block_after(record.anchor_slot).await?;
+        // Its anchor is the promise of the next, which is drawn before the block after it.
+        state.line(lane).landed(&record.anchor, record.anchor_slot, &record.late);
         let challenge = record.challenge().expect("the promise is the secret's own");
         let hours = Arc::new(hours(&tasks, beacon, challenge).await);
         let late = record.late.beacon(&genesis).0;
-        held.phases.send_replace(Phase::Asking { late, secret: secret.0, hours });
+        held.phases.send_replace(Phase::Asking { late, secret: promised.secret.0, hours });
         held.answers(&mut record.entries, self.shelf.proofs_path(trial)).await?;
         state.line(lane).last = Some(hex::encode(record.hash()));
         self.shelf.put(&record, self.settings.keep)?;
@@ -160,7 +164,7 @@ impl Trials {
         verdicts
     }
 
-    async fn block_after(&self, slot: u64) -> Result<Mark, TrialsError> {
+    pub(super) async fn block_after(&self, slot: u64) -> Result<Mark, TrialsError> {
         let connection = self.market.ledger().connection();
         let until = Instant::now() + LATE_BLOCK_MAX;
         loop {
@@ -173,18 +177,12 @@ impl Trials {
         }
     }
 
-    fn reserve(
-        &self,
-        state: &mut State,
-        lane: Lane,
-        next: &Secret,
-        basis: &Mark,
-    ) -> Result<(), TrialsError> {
+    fn reserve(&self, state: &mut State, lane: Lane, next: &Secret) -> Result<(), TrialsError> {
         let begun_ms = match lane {
             Lane::Period => self.next_period(state.line(lane).begun_ms),
             Lane::Joining => self.clock.now().0,
         };
-        state.line(lane).promise(next, basis, begun_ms);
+        state.line(lane).draw(next, begun_ms);
         Ok(self.shelf.keep_state(state)?)
     }
 }

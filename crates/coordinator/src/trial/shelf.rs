@@ -20,7 +20,11 @@ pub struct Shelf {
 pub(crate) struct Line {
     /// The promised secret, in hex; none: nothing is promised.
     pub(crate) secret: Option<String>,
-    /// The block from which the wait follows: slot and hash in hex.
+    /// The transaction of the promise: slot and signature in hex; none: it is not known to stand
+    /// on the chain, so it counts for nothing.
+    #[serde(default)]
+    pub(crate) promise: Option<(u64, String)>,
+    /// The first block after it, from which the wait follows: slot and hash in hex.
     pub(crate) basis: Option<(u64, String)>,
     /// Unix milliseconds of the period's begin.
     pub(crate) begun_ms: i64,
@@ -51,12 +55,22 @@ fn hash(text: &str) -> Option<[u8; 32]> {
     hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
 }
 
+/// A secret whose hash stands on the chain.
+pub(crate) struct Promised {
+    pub(crate) secret: Secret,
+    /// Where it does.
+    pub(crate) transaction: [u8; 64],
+    pub(crate) slot: u64,
+    /// The first block after it.
+    pub(crate) basis: Mark,
+}
+
 impl Line {
-    pub(crate) fn secret(&self) -> Option<Secret> {
+    fn secret(&self) -> Option<Secret> {
         self.secret.as_deref().and_then(hash).map(Secret)
     }
 
-    pub(crate) fn basis(&self) -> Option<Mark> {
+    fn basis(&self) -> Option<Mark> {
         let (slot, text) = self.basis.as_ref()?;
         Some(Mark { slot: *slot, hash: hash(text)? })
     }
@@ -65,10 +79,26 @@ impl Line {
         self.last.as_deref().and_then(hash).unwrap_or_default()
     }
 
-    pub(crate) fn promise(&mut self, secret: &Secret, basis: &Mark, begun_ms: i64) {
+    /// The promise that stands on the chain; none if none is known to.
+    pub(crate) fn promised(&self) -> Option<Promised> {
+        let (slot, text) = self.promise.as_ref()?;
+        let mut transaction = [0; 64];
+        hex::decode_to_slice(text, &mut transaction).ok()?;
+        let (secret, basis) = (self.secret()?, self.basis()?);
+        Some(Promised { secret, transaction, slot: *slot, basis })
+    }
+
+    /// Draws a secret that is about to be promised.
+    pub(crate) fn draw(&mut self, secret: &Secret, begun_ms: i64) {
         self.secret = Some(hex::encode(secret.0));
-        self.basis = Some((basis.slot, hex::encode(basis.hash)));
+        (self.promise, self.basis) = (None, None);
         self.begun_ms = begun_ms;
+    }
+
+    /// It stands on the chain, and this is the first block after it.
+    pub(crate) fn landed(&mut self, transaction: &[u8; 64], slot: u64, basis: &Mark) {
+        self.promise = Some((slot, hex::encode(transaction)));
+        self.basis = Some((basis.slot, hex::encode(basis.hash)));
     }
 }
 

@@ -15,6 +15,8 @@ fn record(trial: u64) -> Record {
         coordinator: Wallet([3; 32]),
         previous: [0; 32],
         promised: secret.precommitment(),
+        promise: [0; 64],
+        promise_slot: 0,
         secret,
         basis: Mark::default(),
         period_ms: 0,

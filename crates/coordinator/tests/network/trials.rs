@@ -7,7 +7,9 @@ use ionet_api::DeviceStateName;
 use ionet_coordinator::trial::TrialSettings;
 use ionet_core::{DeviceId, Tier};
 use ionet_ledger::Signature;
-use ionet_trust::record::{Disagreement, Lane, Outcome, Proofs, Record, anchor_text, replay};
+use ionet_trust::record::{
+    Disagreement, Lane, Outcome, Proofs, Record, anchor_text, promise_in, promise_text, replay,
+};
 use std::collections::BTreeMap;
 
 pub(crate) async fn world(period_s: u32) -> World {
@@ -130,6 +132,12 @@ async fn every_period_has_a_trial_that_the_chain_vouches_for() {
         assert_eq!(start.hash, record.start.hash);
         let late = chain.block_after(record.anchor_slot).await.unwrap().unwrap();
         assert_eq!((late.slot, late.hash), (record.late.slot, record.late.hash));
+        let promise = chain.published(&Signature::from(record.promise)).await.unwrap().unwrap();
+        assert_eq!(promise.slot, record.promise_slot);
+        assert_eq!(promise.payer.to_bytes(), record.coordinator.0);
+        assert_eq!(promise_in(&promise.texts[0], record.lane), Some(record.promised));
+        let basis = chain.block_after(record.promise_slot).await.unwrap().unwrap();
+        assert_eq!((basis.slot, basis.hash), (record.basis.slot, record.basis.hash));
     }
     // Each anchor names the record before it and promises the secret of the next.
     let [(before, _), (after, _), ..] = &two[..] else { unreachable!() };
@@ -138,6 +146,13 @@ async fn every_period_has_a_trial_that_the_chain_vouches_for() {
     let root = before.entries_root();
     let text = anchor_text(Lane::Period, before.trial, &root, &after.promised, &before.previous);
     assert_eq!(anchor.texts, [text]);
+    // That anchor is the promise, and the moment follows from the block after it.
+    assert_eq!((after.promise, after.promise_slot), (before.anchor, before.anchor_slot));
+    assert_eq!(after.basis, before.late);
+    // The first promise stands alone.
+    let alone = chain.published(&Signature::from(before.promise)).await.unwrap().unwrap();
+    assert_eq!(alone.slot, before.promise_slot);
+    assert_eq!(alone.texts, [promise_text(Lane::Period, &before.promised)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

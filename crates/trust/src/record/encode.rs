@@ -9,7 +9,7 @@ use ionet_core::{DeviceId, TASKS_MAX, Task, TrialId, Units, Wallet};
 pub const ENTRIES_MAX: usize = 1 << 20;
 /// Most lists of tasks: one a kind of chip.
 const ASSIGNMENTS_MAX: usize = 32;
-const MAGIC: &[u8; 8] = b"ionetrc1";
+const MAGIC: &[u8; 8] = b"ionetrc2";
 
 /// Why bytes are no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,8 @@ impl Record {
         to.extend(self.coordinator.0);
         to.extend(self.previous);
         to.extend(self.promised.0);
+        to.extend(self.promise);
+        to.extend(self.promise_slot.to_le_bytes());
         to.extend(self.secret.0);
         mark(&mut to, &self.basis);
         to.extend(self.period_ms.to_le_bytes());
@@ -103,6 +105,8 @@ impl Record {
             coordinator: Wallet(from.take()?),
             previous: from.take()?,
             promised: Precommitment(from.take()?),
+            promise: from.take()?,
+            promise_slot: from.u64()?,
             secret: Secret(from.take()?),
             basis: from.mark()?,
             period_ms: from.u32()?,

@@ -115,9 +115,14 @@ pub struct Record {
     pub previous: Hash,
     /// What was published before the start.
     pub promised: Precommitment,
+    /// The transaction that published it: an anchor of the trial before, or a promise alone.
+    pub promise: [u8; 64],
+    /// The slot in which it landed.
+    pub promise_slot: u64,
     /// What had been promised.
     pub secret: Secret,
-    /// The block from which the wait of a period's trial follows; the block before for others.
+    /// The first block after the promise: the wait of a period's trial follows from it, and who
+    /// made the promise could not know it.
     pub basis: Mark,
     /// Milliseconds of the lane's period; 0 where trials come at once.
     pub period_ms: u32,
@@ -197,6 +202,30 @@ pub fn promise_text(lane: Lane, next: &Precommitment) -> String {
     format!("ionet promise v1 {} next {}", lane.name(), Hex(&next.0))
 }
 
+/// What an anchor or a promise of this lane promises for the next trial; none if it is neither.
+pub fn promise_in(text: &str, lane: Lane) -> Option<Precommitment> {
+    let words: Vec<_> = text.split(' ').collect();
+    let (of, next) = match words[..] {
+        ["ionet", "promise", "v1", of, "next", next] => (of, next),
+        ["ionet", "trial", "v1", of, _, "root", root, "next", next, "last", last] => {
+            unhex(root).and(unhex(last))?;
+            (of, next)
+        }
+        _ => return None,
+    };
+    unhex(next).filter(|_| of == lane.name()).map(Precommitment)
+}
+
+/// Of its one form: 64 small digits.
+fn unhex(word: &str) -> Option<Hash> {
+    let digits = word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let mut hash = [0; 32];
+    for (byte, at) in hash.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(word.get(at..at + 2)?, 16).ok()?;
+    }
+    (digits && word.len() == 64).then_some(hash)
+}
+
 struct Hex<'a>(&'a [u8; 32]);
 
 impl std::fmt::Display for Hex<'_> {
@@ -205,9 +234,9 @@ impl std::fmt::Display for Hex<'_> {
     }
 }
 
-/// Milliseconds from the begin of a period to its trial: below `period_ms`, and known to nobody
-/// but the coordinator before the trial. The basis is a block of before the promise, so a
-/// coordinator that tries secrets chooses the moment; whoever makes blocks does not.
+/// Milliseconds that the start of a period's trial waits: below `period_ms`, known to nobody
+/// before the basis, and to nobody but the coordinator before the trial. Neither the coordinator,
+/// whose promise landed before the basis, nor whoever makes the block chooses it.
 pub fn wait_ms(secret: &Secret, basis: &Mark, genesis: &[u8; 32], period_ms: u32) -> u32 {
     let seed = Purpose::Moment.seed(&[&secret.0, &basis.beacon(genesis).0]);
     match period_ms {

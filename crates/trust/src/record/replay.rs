@@ -12,8 +12,8 @@ pub enum Disagreement {
     /// The secret is not the one that was promised.
     #[error("the secret is not the one that was promised before the trial")]
     Secret,
-    /// Marks are not in order: the start, the anchor, the block after it.
-    #[error("the blocks of start, anchor and end are not in this order")]
+    /// Marks are not in order: promise, the block after it, start, anchor, the block after it.
+    #[error("the blocks of promise, basis, start, anchor and end are not in this order")]
     Marks,
     /// A trial of a period has no period, or another has one.
     #[error("the lane and its period do not fit")]
@@ -111,7 +111,8 @@ pub fn replay(
         wait_ms: wait_ms(&record.secret, &record.basis, &record.genesis, record.period_ms),
     };
     let (start, anchor, late) = (record.start.slot, record.anchor_slot, record.late.slot);
-    if record.basis.slot > start || start >= anchor || anchor >= late {
+    let promised = record.promise_slot < record.basis.slot && record.basis.slot <= start;
+    if !promised || start >= anchor || anchor >= late {
         found.disagreements.push(Disagreement::Marks);
     }
     if (record.lane == Lane::Period) != (record.period_ms > 0) {
