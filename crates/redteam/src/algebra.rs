@@ -69,9 +69,8 @@ pub fn hankel(side: usize, a: &[i8], b: &[i8]) -> Vec<i32> {
     let n = side;
     let mut c = vec![0i32; n * n];
     c[..n].copy_from_slice(&plainly(n, &a[..n], b));
-    let along = |m: &[i8], k: usize| {
-        i32::from(if k < n { m[k] } else { m[(n - 1) * n + k - (n - 1)] })
-    };
+    let along =
+        |m: &[i8], k: usize| i32::from(if k < n { m[k] } else { m[(n - 1) * n + k - (n - 1)] });
     // c[i][j] and c[i-1][j-1] are sums of the same products, but for one at either end.
     for i in 1..n {
         c[i * n] = (0..n).map(|k| i32::from(a[i * n + k]) * i32::from(b[k * n])).sum();

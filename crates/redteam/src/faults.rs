@@ -3,11 +3,11 @@
 
 use crate::world::World;
 use ionet_core::DeviceId;
+use ionet_trust::{Beacon, Hour};
 use ionet_trust::{
     Chain, Challenge, Commitment, Opening, Place, Precommitment, Proof, Secret, leaf, root_of,
     shared_seed,
 };
-use ionet_trust::{Beacon, Hour};
 
 /// A check that may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@ pub mod algebra;
 pub mod draw;
 pub mod experiments;
 pub mod faults;
+pub mod forgetful;
 pub mod links;
 pub mod report;
 pub mod workers;

@@ -9,8 +9,8 @@ use crate::links::Link;
 use ionet_core::DeviceId;
 use ionet_trust::record::rate;
 use ionet_trust::{
-    Beacon, Challenge, Commitment, Entries, Hour, Opening, Precommitment, Proof, Rejection,
-    Secret, Shape,
+    Beacon, Challenge, Commitment, Entries, Hour, Opening, Precommitment, Proof, Rejection, Secret,
+    Shape,
 };
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -70,9 +70,8 @@ impl World {
 
     /// A question that a coordinator could have made with another late block.
     pub fn hour_of_block(&self, late: [u8; 32]) -> Hour {
-        let challenge =
-            Challenge::new(&self.beacon, &Beacon(late), &self.secret, &self.promised())
-                .expect("the secret is the promised one");
+        let challenge = Challenge::new(&self.beacon, &Beacon(late), &self.secret, &self.promised())
+            .expect("the secret is the promised one");
         Hour::new(self.shape, self.beacon, challenge, self.openings)
     }
 }

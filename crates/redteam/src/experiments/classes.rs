@@ -38,14 +38,24 @@ pub(super) fn poses() -> Section {
 pub(super) fn joined(effort: Effort) -> Section {
     let mut section = Section::new(
         "joined",
-        &["posed as", "weight", "cheapest by integer and matrix", "weight", "cheapest by all but the link", "weight"],
+        &[
+            "posed as",
+            "weight",
+            "cheapest by integer and matrix",
+            "weight",
+            "cheapest by all but the link",
+            "weight",
+        ],
     );
     let mut rng = stream(effort.seed, "joined");
     for chips in [2, 4, 8] {
         let world = World::new(&mut rng);
         let mut attacker = Joined::new(chips, 1_000 / chips, 200);
         let judged = trial(&world, &mut attacker, &Link::NONE, &mut rng);
-        section.must(format!("{chips} joined chips prove as one (known weakness)"), judged[0].passes());
+        section.must(
+            format!("{chips} joined chips prove as one (known weakness)"),
+            judged[0].passes(),
+        );
     }
     let rows = Rows::parse(CALIBRATION).expect("the built-in data is right");
     for target in rows.rows() {

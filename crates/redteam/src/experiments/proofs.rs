@@ -4,6 +4,7 @@ use super::Effort;
 use crate::algebra::{hankel, rank, strassen};
 use crate::draw::{Count, stream};
 use crate::faults::{Missing, accepts, asks};
+use crate::forgetful::Forgetful;
 use crate::links::Link;
 use crate::report::{Chart, Section};
 use crate::workers::{Afterwards, Fast, Honest, Multiply, Partial, Replay, plainly};
@@ -16,7 +17,13 @@ const SHARES: [f64; 8] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 pub(super) fn partial(effort: Effort) -> Section {
     let mut section = Section::new(
         "A8-partial",
-        &["share left out", "passes, counted", "(1 - e)^64", "passes, grinding 50 guesses", "rate gained"],
+        &[
+            "share left out",
+            "passes, counted",
+            "(1 - e)^64",
+            "passes, grinding 50 guesses",
+            "rate gained",
+        ],
     );
     let mut curve = Vec::new();
     for share in SHARES {
@@ -41,7 +48,8 @@ pub(super) fn partial(effort: Effort) -> Section {
             low - 0.05 <= theory && theory <= high + 0.05,
         );
         let (least, _) = ground.interval();
-        section.must(format!("guessing does not help at {share}: {ground}"), least <= theory + 0.05);
+        section
+            .must(format!("guessing does not help at {share}: {ground}"), least <= theory + 0.05);
         curve.push((share, theory, 1.0 - plain.share()));
         section.row(&[
             &format!("{:.1} %", share * 100.0),
@@ -70,7 +78,12 @@ pub(super) fn persistent(effort: Effort) -> Section {
     const DAYS: u64 = 30;
     let mut section = Section::new(
         "A8-persistent",
-        &["speed, of the class's least", "has to leave out", "holds a verdict", "chip-seconds a paid hour"],
+        &[
+            "speed, of the class's least",
+            "has to leave out",
+            "holds a verdict",
+            "chip-seconds a paid hour",
+        ],
     );
     let mut points = Vec::new();
     for speed in [1.0, 0.99, 0.98, 0.97, 0.95, 0.9, 0.8, 0.5] {
@@ -148,8 +161,10 @@ pub(super) fn forgeries(effort: Effort) -> Section {
 
 /// Checks taken out of a copy of the verifier: who wins then? A red team must be able to fail.
 pub(super) fn faults(effort: Effort) -> Section {
-    let mut section =
-        Section::new("faults", &["check taken out", "attack", "passes without it", "passes with it"]);
+    let mut section = Section::new(
+        "faults",
+        &["check taken out", "attack", "passes without it", "passes with it"],
+    );
     let cases = [
         (Missing::Commitment, "another hour's roots under this commitment"),
         (Missing::Path, "leaves made after the question"),
@@ -164,7 +179,7 @@ pub(super) fn faults(effort: Effort) -> Section {
             with.add(attempt(missing, Missing::Nothing, &mut rng));
         }
         section.must(format!("without {missing:?} {name} wins"), without.hits == without.of);
-        section.must(format!("with {missing:?} {name} does not"), with.share() < 0.2);
+        section.must(format!("with {missing:?} {name} does not"), with.share() < 0.25);
         section.row(&[&format!("{missing:?}"), &name, &without, &with]);
     }
     section
@@ -203,10 +218,10 @@ fn attempt(attack: Missing, missing: Missing, rng: &mut rand::rngs::StdRng) -> b
             accepts(&world, &asked, missing, sent.device, &sent.commitment, &proof)
         }
         Missing::Question => {
-            world.openings = 16; // A sixth of the tries that 64 openings cost: the same attack.
+            world.openings = 32; // Thirty tries in place of 850: the same attack.
             let hour = world.hour();
             let mut cheat = Partial::new(0.1, 1_000, &mut own);
-            for _ in 0..400 {
+            for _ in 0..600 {
                 let (notes, wrong) = cheat.attempted(&world, 1);
                 let sent = notes.commitment();
                 let own = asks(&world, &hour, Missing::Question, device(1), &sent, 1);
@@ -223,8 +238,10 @@ fn attempt(attack: Missing, missing: Missing, rng: &mut rand::rngs::StdRng) -> b
 
 /// A7: what structure would give away, and what is a gain for everyone.
 pub(super) fn algebra(effort: Effort) -> Section {
-    let mut section =
-        Section::new("A7-algebra", &["shortcut", "multiplications", "taken for right", "what follows"]);
+    let mut section = Section::new(
+        "A7-algebra",
+        &["shortcut", "multiplications", "taken for right", "what follows"],
+    );
     let mut rng = stream(effort.seed, "algebra");
     let mut run = |multiply: Multiply, speed: u64| {
         let mut right = Count::default();
@@ -238,7 +255,12 @@ pub(super) fn algebra(effort: Effort) -> Section {
     };
     let found = run(hankel, 64_000);
     section.must("the shortcut for sums of indices never passes", found.hits == 0);
-    section.row(&[&"entries of a sum of indices", &"n² for n³", &found, &"caught: ours have no structure"]);
+    section.row(&[
+        &"entries of a sum of indices",
+        &"n² for n³",
+        &found,
+        &"caught: ours have no structure",
+    ]);
     let found = run(strassen, 1_000);
     section.must("an exact fast product is right", found.hits == found.of);
     section.row(&[
@@ -263,9 +285,11 @@ pub(super) fn algebra(effort: Effort) -> Section {
 
 /// A9: pages that are not kept. No device is asked for this proof yet.
 pub(super) fn memory(effort: Effort) -> Section {
-    use ionet_trust::memory::{Memory, PAGE_BYTES, Plain, Verifier};
-    let mut section =
-        Section::new("A9-memory", &["pages lost at each pass", "caught, 24 openings", "1 - (1 - d)^48"]);
+    use ionet_trust::memory::{Memory, PAGE_BYTES, Verifier};
+    let mut section = Section::new(
+        "A9-memory",
+        &["pages lost at each pass", "caught, 24 openings", "1 - (1 - d)^48"],
+    );
     let mut points = Vec::new();
     for lost in [0.0, 0.02, 0.05, 0.1, 0.25, 0.5] {
         let mut caught = Count::default();
@@ -273,19 +297,12 @@ pub(super) fn memory(effort: Effort) -> Section {
         for _ in 0..effort.trials.min(100) {
             let world = World::new(&mut rng);
             let memory = Memory::new(256 * PAGE_BYTES as u64).expect("a size");
-            let mut plain = Plain::start(memory, world.beacon, device(1), 0);
-            for _ in 0..12 {
-                for page in &mut plain.pages {
-                    if rand::Rng::random_bool(&mut rng, lost) {
-                        page[0] ^= 1;
-                    }
-                }
-                plain.pass();
-            }
-            let (commitment, trail) = (plain.commitment(), plain.trail().clone());
-            let hour_challenge = world.question();
-            let verifier = Verifier::new(memory, world.beacon, hour_challenge, 24);
-            let proof = plain.open(&trail.openings(&hour_challenge, 24));
+            let mut cheat = Forgetful::start(memory, world.beacon, device(1));
+            (0..12).for_each(|_| cheat.pass(|| rand::Rng::random_bool(&mut rng, lost)));
+            let question = world.question();
+            let verifier = Verifier::new(memory, world.beacon, question, 24);
+            let proof = cheat.open(&cheat.trail().openings(&question, 24));
+            let commitment = cheat.trail().commitment();
             caught.add(verifier.verify(device(1), 0, &commitment, &proof).is_err());
         }
         let theory = 1.0 - f64::powi(1.0 - lost, 48);
