@@ -7,7 +7,7 @@ use ionet_redteam::report::document;
 use std::path::Path;
 
 const TEMPLATE: &str = include_str!("verification.template");
-const PAGE: &str = "docs/verification.template";
+const PAGE: &str = "docs/verification.md";
 const DRAWINGS: &str = "docs/verification";
 
 /// Attackers against the proofs of chips. Run it in the repository's root.
