@@ -63,6 +63,10 @@ test-clients: ## the TypeScript client on a chain of our own (needs node 20 and 
 test-agave: setup ## a lease's story on Agave's validator (first builds it: 20 minutes)
 	scripts/agave.sh test
 
+.PHONY: test-red-team
+test-red-team: setup ## attackers against the proofs of chips; compares docs/verification.md
+	$(CARGO) run --release --locked -p ionet-redteam
+
 .PHONY: fuzz-market
 fuzz-market: setup ## random histories of the market program and its model (MINUTES=, STEPS=)
 	$(CARGO) build --release --locked -p ionet-program-tests --bin fuzz_market

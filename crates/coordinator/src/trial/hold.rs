@@ -256,12 +256,10 @@ async fn hours(
 /// What a record says of one device, in the words of verdicts.
 fn findings(record: &Record, entry: &Entry) -> Vec<Finding> {
     let tasks = &record.assignments[usize::from(entry.assignment)];
-    let mut before = 0;
     let mut findings = Vec::new();
     for (task, answer) in tasks.iter().zip(&entry.answers) {
-        let arrived = answer.committed.map_or(before, |(_, at)| at);
-        let took = arrived.saturating_sub(before);
-        before = arrived;
+        // From the start, as replay counts it: an earlier commitment may have been held back.
+        let took = answer.committed.map_or(u64::MAX, |(_, at)| at);
         let quantity = match task {
             Task::Multiply { units: Units::Integer, .. } => Quantity::IntegerRate,
             Task::Multiply { units: Units::Matrix, .. } => Quantity::MatrixRate,

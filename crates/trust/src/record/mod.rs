@@ -262,7 +262,8 @@ pub fn due_us(tasks: &[Task], number: usize, grace_us: u32) -> u64 {
 }
 
 /// Multiply-adds a second of so many rounds, rounded down: what a task measures. `took_us` is
-/// from the commitment before, or from the start; at least 1.
+/// from the start, at least 1. Not from the commitment before: a device could hold that back and
+/// do the work of a later task meanwhile, which needs nothing but the beacon.
 pub fn rate(shape: Shape, rounds: u32, took_us: u64) -> u64 {
     let operations = u128::from(shape.operations()) * u128::from(rounds) * 1_000_000;
     u64::try_from(operations / u128::from(took_us.max(1))).unwrap_or(u64::MAX)

@@ -73,7 +73,8 @@ pub struct Replayed {
     pub task: Task,
     /// What follows.
     pub outcome: Outcome,
-    /// Multiply-adds a second; 0 where nothing was proven.
+    /// Multiply-adds a second from the trial's start on; 0 where nothing was proven. Of a later
+    /// task this is a lower bound: its work may have begun with the beacon, whatever came first.
     pub rate: u64,
     /// The least that follows from the chain's marks alone, had every slot between start and
     /// anchor taken the longest: no coordinator's clock is in it.
@@ -185,12 +186,12 @@ fn replay_entry(
         if arrived < before {
             found.disagreements.push(Disagreement::Arrival { device, task: number });
         }
-        let took = arrived.saturating_sub(before);
         before = arrived;
         let (mut by_clock, mut by_slots) = (0, 0);
         if let (Outcome::Proven(rounds), Some(Ok(shape))) = (outcome, shape_of(asked)) {
             let slots = record.anchor_slot.saturating_sub(record.start.slot);
-            by_clock = rate(shape, rounds, took);
+            // From the start, not from the commitment before: that one may have been held back.
+            by_clock = rate(shape, rounds, arrived);
             by_slots = rate(shape, rounds, slots.saturating_mul(SLOT_MS_MAX * 1_000));
         }
         found.tasks.push(Replayed {

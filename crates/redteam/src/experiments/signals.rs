@@ -1,0 +1,59 @@
+//! What no proof shows: places, and whose addresses are used. Signals only, in no verdict yet.
+
+use super::Effort;
+use crate::draw::{Count, stream};
+use crate::links::Link;
+use crate::report::Section;
+use ionet_core::Region;
+use ionet_trust::signals::{Landmark, Measured, built_in, rule_out};
+
+/// A12: a device in Frankfurt that claims to be elsewhere, and holds its answers back.
+pub(super) fn regions(effort: Effort) -> Section {
+    let mut section = Section::new(
+        "A12-regions",
+        &["claims", "0 ms held back", "20 ms", "50 ms", "100 ms", "150 ms"],
+    );
+    let near = Landmark { name: "frankfurt".into(), latitude: 50_110, longitude: 8_680 };
+    for claimed in ["eu-central", "eu-west", "us-east", "us-west", "oceania"] {
+        let region: Region = claimed.parse().expect("a region");
+        let mut cells = vec![claimed.to_string()];
+        for held_ms in [0u64, 20, 50, 100, 150] {
+            let mut rng = stream(effort.seed, &format!("{claimed} {held_ms}"));
+            let mut seen = Count::default();
+            for _ in 0..effort.trials.min(100) {
+                let link = Link::LogNormal(4_000.0, 0.5);
+                // The least of five round trips.
+                let trip = (0..5).map(|_| link.delay_us(&mut rng) + held_ms * 1_000).min();
+                let round_trip_us = u32::try_from(trip.unwrap_or(1)).unwrap_or(u32::MAX).max(1);
+                let measured = [Measured { landmark: near.clone(), round_trip_us }];
+                let ruling = rule_out(region, &measured, 0).expect("a landmark on the Earth");
+                seen.add(ruling.contradicted.is_some());
+            }
+            if claimed == "eu-central" {
+                section.must("who is where it says is never contradicted", seen.hits == 0);
+            }
+            if claimed == "oceania" && held_ms == 0 {
+                section.must("Frankfurt is not Oceania", seen.hits == seen.of);
+            }
+            cells.push(format!("{:.0} %", seen.share() * 100.0));
+        }
+        section.rows.push(cells);
+    }
+    section
+}
+
+/// A13: addresses of hosting providers, seen from outside.
+pub(super) fn hosting() -> Section {
+    let mut section = Section::new("A13-hosting", &["connects from", "remark"]);
+    let ranges = built_in().expect("the built-in ranges are right");
+    for (what, address) in [
+        ("a cloud's range", "45.32.1.1"),
+        ("a documentation range, as a home line would look", "203.0.113.7"),
+        ("the cloud, through a home line's tunnel", "203.0.113.7"),
+    ] {
+        let found = ranges.provider(address.parse().expect("an address"));
+        section.must(what, found.is_some() == (address == "45.32.1.1"));
+        section.row(&[&what, &found.map_or("none", |p| p.name.as_str())]);
+    }
+    section
+}
