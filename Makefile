@@ -107,6 +107,6 @@ programs: ## compile the on-chain programs (needs scripts/setup.sh --programs)
 release: setup ## build the binary that `make up` uses where it fits
 	$(CARGO) build --release --locked -p ionet-cli
 	mkdir -p $(RELEASE)
-	cp target/release/ionet $(RELEASE)/ionet
+	cp target/release/ionet target/release/ionet-prove $(RELEASE)/
 	echo $(SOURCES) > $(RELEASE)/SOURCES
 	@echo "make: $(RELEASE)/ionet"

@@ -1,0 +1,37 @@
+//! What a renter sees from inside its own containers.
+//!
+//! [`run`] is the program `ionet-prove`: the renter's client sends it into each container through
+//! exec, and speaks with it over its stdin and stdout ([`Order`], [`Answer`], [`frame`]). Beacons,
+//! keys and salts are the client's own draws, and times are taken by the client's own clock, so
+//! that neither supplier nor coordinator is asked for anything but to carry bytes.
+//!
+//! What came back is a [`Check`]; its [`Check::findings`] say which figures follow from it. The
+//! client and whoever replays a check call the same function.
+//!
+//! What each figure is worth:
+//!
+//! * the *rate* and the *memory* are proven: the arithmetic of [`ionet_trust`] over what came
+//!   back, the time bounded by the client's clock;
+//! * the *disk's* and the *network's* are measured: who runs another program in place of ours can
+//!   make the data again from its key.
+//!
+//! All members work at the same moment, so that one machine cannot stand in for two.
+
+mod disk;
+pub mod frame;
+mod judge;
+mod link;
+mod message;
+mod program;
+mod record;
+mod stream;
+mod work;
+
+pub use judge::{Finding, Outcome};
+pub use message::{Answer, Order};
+pub use program::{fingerprint, run};
+pub use record::{
+    Blob, Check, Draw, Hold, Least, LinkSeen, Member, Multiply, Plan, Proven, Seen, TooMuch,
+    Transfer, Word, limits,
+};
+pub use stream::{digest_of, key_of};
