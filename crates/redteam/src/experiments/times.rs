@@ -270,6 +270,8 @@ pub(super) fn tasks(effort: Effort) -> Section {
         coordinator: Wallet([1; 32]),
         previous: [0; 32],
         promised: secret.precommitment(),
+        promise: [0; 64],
+        promise_slot: 0,
         secret,
         basis: mark(1, rng.random()),
         period_ms: 0,
@@ -284,8 +286,8 @@ pub(super) fn tasks(effort: Effort) -> Section {
     };
     let Ok(question) = record.challenge() else { return section };
     let beacon = record.start.beacon(&record.genesis);
-    // A chip that does a round a second: one round of the first task, three of the second, all
-    // of it before the first commitment leaves at 4 s. The second follows a millisecond later.
+    // A chip that does a round a second: one round of the first task, two of the second, all of
+    // it before the first commitment leaves at 3 s. The second follows a millisecond later.
     let mut proofs = Vec::new();
     let mut answers = Vec::new();
     for (entries, rounds, arrived) in
