@@ -55,6 +55,11 @@ impl Home {
         self.0.join("intents")
     }
 
+    /// What was seen from inside of clusters.
+    pub(crate) fn checks(&self) -> PathBuf {
+        self.0.join("checks")
+    }
+
     /// Short-lived tokens of the coordinator.
     pub(crate) fn sessions(&self) -> PathBuf {
         self.0.join("sessions")
@@ -119,6 +124,9 @@ pub(crate) struct Settings {
     /// The chain that this client agrees to sign for. `None`: whatever the RPC endpoint says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) genesis: Option<String>,
+    /// Whether each new cluster is looked at from inside before it is accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) check: Option<bool>,
 }
 
 impl Settings {

@@ -14,6 +14,8 @@ pub enum Domain {
     DeviceGrant,
     /// Somebody says that a person stands behind a wallet.
     HumanScore,
+    /// A renter says what it saw from inside its containers.
+    InsideCheck,
 }
 
 impl Domain {
@@ -22,6 +24,7 @@ impl Domain {
             Domain::DeviceRequest => b"ionet:device-request:v1\0",
             Domain::DeviceGrant => b"ionet:device-grant:v1\0",
             Domain::HumanScore => b"ionet:human-score:v1\0",
+            Domain::InsideCheck => b"ionet:inside-check:v1\0",
         }
     }
 }

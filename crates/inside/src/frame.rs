@@ -56,7 +56,7 @@ impl Frames {
     ///
     /// To be called until there is none after each [`Frames::push`]: then less than a frame is
     /// kept.
-    pub fn next<M: DeserializeOwned>(&mut self) -> Result<Option<M>, FrameError> {
+    pub fn take<M: DeserializeOwned>(&mut self) -> Result<Option<M>, FrameError> {
         let Some((head, body)) = self.kept.split_first_chunk::<HEAD>() else { return Ok(None) };
         let length = u32::from_be_bytes(*head) as usize;
         if length == 0 || length > FRAME_BYTES_MAX {
@@ -78,7 +78,7 @@ impl Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Answer, Order};
+    use crate::{Answer, Hold, Multiply, Order};
 
     #[test]
     fn messages_come_through_in_any_pieces() {
@@ -88,12 +88,53 @@ mod tests {
             let (mut frames, mut heard) = (Frames::default(), Vec::new());
             for piece in bytes.chunks(size) {
                 frames.push(piece);
-                while let Some(message) = frames.next::<Answer>().unwrap() {
+                while let Some(message) = frames.take::<Answer>().unwrap() {
                     heard.push(message);
                 }
             }
             assert_eq!(heard, said);
             assert!(frames.is_empty());
+        }
+    }
+
+    fn both_ways<M: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(message: M) {
+        let mut frames = Frames::default();
+        frames.push(&encode(&message).unwrap());
+        assert_eq!(frames.take::<M>().unwrap(), Some(message));
+    }
+
+    #[test]
+    fn every_message_is_read_as_it_was_written() {
+        let (word, device) = ([9; 32], ionet_core::DeviceId([8; 32]));
+        let task = Multiply { side: 64, width: 16, openings: 2, time_ms: 5, threads: 1 };
+        let hold = Hold { bytes: 1 << 20, passes: 12, openings: 3 };
+        for order in [
+            Order::Ping,
+            Order::Multiply { beacon: word, device, task },
+            Order::Hold { beacon: word, device, task: hold },
+            Order::Ask { late: word, secret: word },
+            Order::Write { key: word, bytes: u64::MAX },
+            Order::Read { salt: word },
+            Order::Listen { token: word, salt: word, bytes: 1 },
+            Order::Send { to: [10, 0, 0, 1], port: 80, token: word, key: word, bytes: 1 },
+        ] {
+            both_ways(order);
+        }
+        let why = || "full".to_owned();
+        for answer in [
+            Answer::Hello { program: word, threads: 4 },
+            Answer::Pong,
+            Answer::Commitment { hash: word },
+            Answer::Proof { bytes: vec![1, 2] },
+            Answer::Written,
+            Answer::Digest { hash: word },
+            Answer::Listening { port: 1 },
+            Answer::Received { hash: word },
+            Answer::Deaf { why: why() },
+            Answer::Sent,
+            Answer::Failed { why: why() },
+        ] {
+            both_ways(answer);
         }
     }
 
@@ -114,7 +155,7 @@ mod tests {
         ] {
             let mut frames = Frames::default();
             frames.push(&wrong);
-            assert!(frames.next::<Answer>().is_err(), "{wrong:?}");
+            assert!(frames.take::<Answer>().is_err(), "{wrong:?}");
         }
     }
 
@@ -124,7 +165,7 @@ mod tests {
         for end in 0..pong.len() {
             let mut frames = Frames::default();
             frames.push(&pong[..end]);
-            assert_eq!(frames.next::<Answer>(), Ok(None));
+            assert_eq!(frames.take::<Answer>(), Ok(None));
         }
     }
 

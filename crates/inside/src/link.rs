@@ -34,7 +34,7 @@ impl Ear {
                     Ok(stream) => return digest(stream, salt, bytes),
                     Err(_) => continue, // a stranger: the member may still come
                 },
-                Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::sleep(POLL),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::park_timeout(POLL),
                 Err(e) => return Err(e),
             }
         }

@@ -3,7 +3,6 @@
 use crate::record::{Hold, Multiply};
 use ionet_core::DeviceId;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
 
 /// From the client. All but [`Order::Listen`] are done one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +59,7 @@ pub enum Order {
     /// Send bytes to a member that listens.
     Send {
         /// Its address on the private network.
-        to: Ipv4Addr,
+        to: [u8; 4],
         /// Where it listens.
         port: u16,
         /// Said first.

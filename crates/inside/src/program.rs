@@ -11,7 +11,7 @@ use std::net::SocketAddrV4;
 use std::path::Path;
 use std::process::exit;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// However stuck it is: the longest check takes a few minutes.
 const LIFE_MAX: Duration = Duration::from_secs(600);
@@ -28,7 +28,10 @@ pub fn fingerprint(bytes: &[u8]) -> [u8; 32] {
 /// Runs until stdin ends. With `--light` at the lowest priority.
 pub fn run() {
     std::thread::spawn(|| {
-        std::thread::sleep(LIFE_MAX);
+        let born = Instant::now();
+        while born.elapsed() < LIFE_MAX {
+            std::thread::park_timeout(LIFE_MAX);
+        }
         exit(3);
     });
     // Where memory runs out, the check is to go, and not the workload beside it.
@@ -72,7 +75,7 @@ fn orders() -> mpsc::Receiver<Order> {
                 Ok(n) => frames.push(&piece[..n]),
             }
             loop {
-                match frames.next::<Order>() {
+                match frames.take::<Order>() {
                     Ok(None) => break,
                     Ok(Some(order)) => {
                         if give.send(order).is_err() {
@@ -146,7 +149,7 @@ impl Open {
                 return Ok(None);
             }
             Order::Send { to, port, token, key, bytes } => {
-                link::send(SocketAddrV4::new(to, port), &token, &key, bytes).map_err(io)?;
+                link::send(SocketAddrV4::new(to.into(), port), &token, &key, bytes).map_err(io)?;
                 Answer::Sent
             }
         }))

@@ -1,8 +1,8 @@
 //! `ionet cluster create`: quote, check, intent, signature, wait.
 
 use super::fund::{self, FundArgs, Funding};
-use super::terms::{ChainFacts, Expected, check};
-use super::{progress, read_spec, tunnel, vouch};
+use super::terms::{CHECKED_ACCEPT_SECONDS, ChainFacts, Expected, check};
+use super::{check as inside, progress, read_spec, tunnel, vouch};
 use crate::context::{Context, wallet_of};
 use crate::failure::{Failure, Kind, OrFail as _, Result};
 use crate::home::{private_folder, read_json, write_atomic};
@@ -81,6 +81,12 @@ pub(crate) struct CreateArgs {
     /// Only show the quote
     #[arg(long)]
     quote_only: bool,
+    /// Look from inside before it is accepted, and send back what is not what was sold [default:
+    /// `check` in config.toml]
+    #[arg(long, env = "IONET_CHECK", conflicts_with = "no_wait")]
+    check: bool,
+    #[command(flatten)]
+    demands: inside::Demands,
     /// How long to wait until it is ready
     #[arg(long, default_value = "15m", value_parser = parse_duration)]
     timeout: u64,
@@ -146,6 +152,9 @@ struct Intent {
     lease: Wallet,
     quote: Quote,
     funding: Funding,
+    /// Whether it is looked at from inside before it is accepted.
+    #[serde(default)]
+    check: bool,
 }
 
 impl Intent {
@@ -186,6 +195,9 @@ pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<()> {
         let quote: Quote = context.rest()?.post("/v1/quotes", &spec).await?;
         return context.out.answer(&quote, || render(context, &quote));
     }
+    let wanted = args.check || args.demands.any() || context.settings.check == Some(true);
+    // What cannot be done is said before anything is signed.
+    let program = (wanted && !args.no_wait).then(inside::program).transpose()?;
     let buyer = Buyer::new(context).await?;
     let intent = match (buyer.pending().await?, spec) {
         (Some(pending), None) => pending,
@@ -217,8 +229,18 @@ pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<()> {
         });
     }
     let cluster = progress::wait_ready(context, &buyer.rest, id, args.timeout).await?;
+    let checked = match &program {
+        Some(program) => {
+            Some(inside::accept(context, &buyer.rest, &cluster, program, args.demands).await?)
+        }
+        None => None,
+    };
     let access = tunnel::open(context, &buyer.rest, id).await?;
-    let answer = serde_json::json!({ "cluster": cluster, "access": access.to_json() });
+    let mut answer = serde_json::json!({ "cluster": cluster, "access": access.to_json() });
+    if let Some(checked) = &checked {
+        answer["check"] = checked.json();
+        context.out.say(checked.text(context));
+    }
     context.out.answer(&answer, || access.text(context, &buyer.network))
 }
 
@@ -311,6 +333,7 @@ impl<'a> Buyer<'a> {
             lease: Wallet(lease.to_bytes()),
             quote,
             funding,
+            check: args.check || args.demands.any() || self.context.settings.check == Some(true),
         };
         intent.write(&self.context.home.intents())?;
         Ok(intent)
@@ -362,6 +385,9 @@ impl<'a> Buyer<'a> {
         if self.ledger.lease(&lease_at).await?.is_none() {
             let mut order = self.checked(&intent.quote, &intent.quote.spec)?;
             order.counter = intent.counter;
+            if intent.check {
+                order.accept_s = CHECKED_ACCEPT_SECONDS;
+            }
             let (spec, funding) = (&intent.quote.spec, &intent.funding);
             let grant = fund::equip(self.context, id, spec, funding, &mut order)?;
             self.tell(intent).await?;

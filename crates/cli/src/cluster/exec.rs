@@ -1,15 +1,11 @@
 //! `ionet cluster exec`: run a program inside one of a cluster's containers.
 
+use super::pipe::{self, Heard};
 use crate::context::Context;
-use crate::failure::{Failure, Kind, OrFail as _, Result};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use futures_util::{SinkExt as _, StreamExt as _};
-use ionet_api::{ExecMessage, Problem};
+use crate::failure::{Failure, Kind, Result};
 use ionet_core::{ClusterId, DeviceId};
 use std::io::Write as _;
 use tokio::io::AsyncReadExt as _;
-use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// One read of stdin.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -33,20 +29,7 @@ pub(crate) struct ExecArgs {
 /// Does it. The exit code is the program's.
 pub(crate) async fn run(context: &Context, args: ExecArgs) -> Result<()> {
     let rest = context.signed_in().await?;
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    if let Some(device) = args.device {
-        query.append_pair("device", &device.to_string());
-    }
-    for word in &args.command {
-        query.append_pair("arg", word);
-    }
-    let path = format!("/v1/clusters/{}/exec?{}", args.id, query.finish());
-    let socket = match tokio_tungstenite::connect_async(rest.websocket(&path)?).await {
-        Ok((socket, _)) => socket,
-        Err(Error::Http(answer)) => return Err(refusal(answer.body().as_deref())),
-        Err(e) => return Err(Failure::new(Kind::Unreachable, e.to_string())),
-    };
-    let (mut to, mut from) = socket.split();
+    let (mut to, mut from) = pipe::open(&rest, args.id, args.device, &args.command).await?;
     let interactive = args.interactive;
     let input = tokio::spawn(async move {
         let mut buffer = vec![0u8; CHUNK_BYTES];
@@ -56,30 +39,23 @@ pub(crate) async fn run(context: &Context, args: ExecArgs) -> Result<()> {
             } else {
                 0
             };
-            let message = ExecMessage::Stdin { data: STANDARD.encode(&buffer[..n]) };
-            let text = serde_json::to_string(&message).expect("plain data");
-            if to.send(Message::text(text)).await.is_err() || n == 0 {
+            if to.send(&buffer[..n]).await.is_err() || n == 0 {
                 return to; // kept: dropping it must not close the socket yet
             }
         }
     });
     let mut code = None;
-    while let Some(message) = from.next().await {
-        let Message::Text(text) = message.or_fail(Kind::Unreachable, "the program")? else {
-            continue;
-        };
-        match serde_json::from_str(&text).or_internal("a message")? {
-            ExecMessage::Stdout { data } => context.out.raw(&decoded(&data)?)?,
-            ExecMessage::Stderr { data } => {
+    while let Some(heard) = from.next().await? {
+        match heard {
+            Heard::Stdout(bytes) => context.out.raw(&bytes)?,
+            Heard::Stderr(bytes) => {
                 // Nobody reads it: go on with what matters.
-                let _ = std::io::stderr().write_all(&decoded(&data)?);
+                let _ = std::io::stderr().write_all(&bytes);
             }
-            ExecMessage::Exit { code: ended } => {
+            Heard::Exit(ended) => {
                 code = Some(ended);
                 break;
             }
-            ExecMessage::Error { message } => return Err(Failure::refused(message)),
-            ExecMessage::Stdin { .. } => (),
         }
     }
     input.abort();
@@ -93,16 +69,5 @@ pub(crate) async fn run(context: &Context, args: ExecArgs) -> Result<()> {
         None => {
             Err(Failure::new(Kind::Unreachable, "the connection broke; the program may run on"))
         }
-    }
-}
-
-fn decoded(data: &str) -> Result<Vec<u8>> {
-    STANDARD.decode(data).or_internal("a message")
-}
-
-fn refusal(body: Option<&[u8]>) -> Failure {
-    match body.and_then(|b| serde_json::from_slice::<Problem>(b).ok()) {
-        Some(problem) => problem.into(),
-        None => Failure::refused("the coordinator did not open the stream"),
     }
 }

@@ -1,11 +1,13 @@
 //! `ionet cluster`: rent, use and close clusters.
 
+mod check;
 mod create;
 mod exec;
 mod fund;
 mod jobs;
 mod money;
 mod pack;
+mod pipe;
 mod progress;
 mod submit;
 mod terms;
@@ -63,6 +65,8 @@ pub(crate) enum ClusterCommand {
     },
     /// Run a program inside one of its containers
     Exec(exec::ExecArgs),
+    /// Look from inside of its containers at what was rented: rate, memory, disk, network
+    Check(check::CheckArgs),
     /// Addresses, token and environment for Ray's own tools
     Access {
         /// The cluster.
@@ -103,6 +107,7 @@ pub(crate) async fn run(context: &Context, command: ClusterCommand) -> Result<()
         ClusterCommand::Logs(args) => Box::pin(jobs::logs(context, args)).await,
         ClusterCommand::Jobs { id } => Box::pin(jobs::list(context, id)).await,
         ClusterCommand::Exec(args) => Box::pin(exec::run(context, args)).await,
+        ClusterCommand::Check(args) => Box::pin(check::run(context, args)).await,
         ClusterCommand::Access { id } => Box::pin(tunnel::access(context, id)).await,
         ClusterCommand::Tunnel(args) => Box::pin(tunnel::run(context, args)).await,
         ClusterCommand::Vouch(args) => Box::pin(vouch::run(context, args)).await,

@@ -14,6 +14,24 @@ const STOP_SECONDS_MAX: u64 = 120;
 
 /// `ionet cluster close`: the wallet closes on-chain first, so that the refund needs nobody.
 pub(crate) async fn close(context: &Context, id: ClusterId, no_wait: bool) -> Result<()> {
+    let answer = close_lease(context, id, no_wait).await?;
+    context.out.answer(&answer, || {
+        let cluster = serde_json::from_value::<Cluster>(answer["cluster"].clone());
+        let Ok(cluster) = cluster else { return String::new() };
+        let shown = view::render(context.out, &cluster);
+        format!(
+            "{shown}\nsuppliers draw what they earned; the rest comes back after the claim window"
+        )
+    })
+}
+
+/// The same, for others to answer with: lease, refund, and the cluster where the coordinator
+/// answers.
+pub(super) async fn close_lease(
+    context: &Context,
+    id: ClusterId,
+    no_wait: bool,
+) -> Result<serde_json::Value> {
     let key = context.key()?;
     let ledger = ledger(context)?;
     let rest = context.signed_in().await;
@@ -21,7 +39,7 @@ pub(crate) async fn close(context: &Context, id: ClusterId, no_wait: bool) -> Re
         Ok(rest) => rest.get::<Cluster>(&format!("/v1/clusters/{id}")).await?.lease,
         // Without the coordinator the chain alone knows: closing must not need it.
         Err(f) if f.kind == Kind::Unreachable => find_lease(&ledger, &wallet_of(&key), id).await?,
-        Err(_) => return rest.map(drop),
+        Err(_) => return rest.map(|_| serde_json::Value::Null),
     };
     let address = address_of(&lease_at);
     // What was seen until now is signed and sent before the clock stops.
@@ -50,7 +68,7 @@ pub(crate) async fn close(context: &Context, id: ClusterId, no_wait: bool) -> Re
     }
     let Ok(rest) = rest else {
         context.out.say("the coordinator does not answer; it stops the parts when it is back");
-        return context.out.answer(&answer, String::new);
+        return Ok(answer);
     };
     let key_of_close = format!("close-{}", id.short());
     let mut cluster: Cluster = rest
@@ -72,12 +90,7 @@ pub(crate) async fn close(context: &Context, id: ClusterId, no_wait: bool) -> Re
     }
     let _ = std::fs::remove_dir_all(folder(context, id));
     answer["cluster"] = serde_json::json!(cluster);
-    context.out.answer(&answer, || {
-        let shown = view::render(context.out, &cluster);
-        format!(
-            "{shown}\nsuppliers draw what they earned; the rest comes back after the claim window"
-        )
-    })
+    Ok(answer)
 }
 
 pub(super) async fn find_lease(

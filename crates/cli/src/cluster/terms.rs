@@ -16,6 +16,8 @@ const ROUNDING_PER_LINE: u64 = 3;
 const SUBSTITUTE_LINES: u64 = 64;
 /// Seconds in which a line may be refused free of charge.
 const ACCEPT_SECONDS: u8 = 30;
+/// The same where it is looked at from inside first: the most that the program allows.
+pub(super) const CHECKED_ACCEPT_SECONDS: u8 = 120;
 
 /// What the chain itself says.
 #[derive(Debug, Clone)]

@@ -300,6 +300,7 @@ async fn renter(context: &Context, network: &mut LocalNetwork, ledger: &Ledger) 
         rpc_url: Some(network.rpc_url()),
         program: None,
         genesis: network.genesis.map(|g| g.to_string()),
+        check: None,
     };
     if network.made_config || !home.config().exists() {
         let text = toml::to_string(&settings).or_internal("config.toml")?;
