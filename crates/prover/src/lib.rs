@@ -5,10 +5,15 @@
 //!
 //! Of each round only the upper part of its tree is kept. What is opened is computed again: a
 //! leaf costs one row of A, so a few dozen of them are nothing beside a round.
+//!
+//! [`Passes`] does the same with memory in place of arithmetic: a [`Streamer`] holds it, and
+//! [`Ram`] is the one that every machine has.
 
 mod cpu;
+mod memory;
 
 pub use cpu::Cpu;
+pub use memory::{OpenPairError, Passes, Ram, RamError, Streamer};
 
 use ionet_core::DeviceId;
 use ionet_trust::{

@@ -149,6 +149,16 @@ pub struct Trunk {
 }
 
 impl Trunk {
+    /// Over the hashes at `height` of a tree, a power of two of them, at least one.
+    pub fn over(height: usize, hashes: Vec<Hash>) -> Self {
+        Self { height, levels: Tree::new(hashes).levels }
+    }
+
+    /// The tree's root.
+    pub fn root(&self) -> Hash {
+        self.levels[self.levels.len() - 1][0]
+    }
+
     /// How high the part below is: it has `2^height` leaves under each hash.
     pub fn height(&self) -> usize {
         self.height
@@ -198,6 +208,9 @@ mod tests {
         for height in [0, 1, 2, 4, 9] {
             let trunk = tree.clone().trunk(height);
             let low = 1 << trunk.height();
+            assert_eq!(trunk.root(), tree.root());
+            let over = Trunk::over(trunk.height(), trunk.levels[0].clone());
+            assert_eq!((over.root(), over.path(5)), (tree.root(), trunk.path(5)));
             for index in 0..16 {
                 let first = index - index % low;
                 let below = Tree::new(leaves[first..first + low].to_vec());

@@ -79,7 +79,9 @@ impl Memory {
         self.steps
     }
 
-    pub(super) const fn bits(self) -> u32 {
+    /// The pages are so many bits' worth, times a small odd number: every run of `2^bits` leaves
+    /// that begins at a multiple of that has a page at each.
+    pub const fn bits(self) -> u32 {
         self.bits
     }
 }
