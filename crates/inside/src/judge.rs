@@ -245,3 +245,6 @@ fn join(one: &str, other: &str) -> String {
 fn cut(why: &str) -> String {
     why.chars().filter(|c| !c.is_control()).take(160).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -263,6 +263,8 @@ impl Check {
     pub fn bounded(&self) -> Result<(), TooMuch> {
         let ensure = |fine: bool, what| if fine { Ok(()) } else { Err(TooMuch(what)) };
         ensure(self.version == Self::VERSION, "its version is not known")?;
+        let cluster = ClusterId::of_lease(&self.lease);
+        ensure(self.cluster == cluster, "its cluster is not its lease's")?;
         ensure(self.members.len() <= limits::MEMBERS_MAX, "too many members")?;
         ensure(self.links.len() <= limits::LINKS_MAX, "too many links")?;
         self.plan.bounded()?;

@@ -148,7 +148,7 @@ pub(crate) async fn check(
         cluster: cluster.id,
         lease: cluster.lease,
         renter: cluster.renter,
-        at_ms: crate::context::now_unix() * 1_000,
+        at_ms: now_ms(),
         plan,
         rounds: none,
         passes: none,
@@ -163,6 +163,12 @@ pub(crate) async fn check(
     let evidence = paper::write(context, &key, chain, &check).await?;
     let findings = check.findings().or_internal("the record")?;
     Ok(Checked { check, findings, evidence })
+}
+
+/// Unix milliseconds by this machine's clock.
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// All members; of many, some that nobody can foresee.

@@ -1,0 +1,86 @@
+//! What a renter's client sees from inside its containers, and what it sends back.
+
+use crate::harness::{Cluster, create_args, turn, until};
+use ionet_ledger::interface::account::LineState;
+use serde_json::Value;
+use std::path::PathBuf;
+
+fn findings(checked: &Value) -> Vec<(String, String, u64)> {
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let found = checked["findings"].as_array().unwrap();
+    found
+        .iter()
+        .map(|f| (text(&f["quantity"]), text(&f["outcome"]), f["value"].as_u64().unwrap_or(0)))
+        .collect()
+}
+
+#[test]
+fn an_honest_cluster_is_accepted_and_its_evidence_is_computed_again() {
+    let net = turn();
+    // Demands that any machine meets, so that every figure has something to be compared with.
+    let demands = ["--min-rate", "1M", "--min-disk", "1k", "--min-network", "1k"];
+    let made = net.ok(&[&create_args("2")[..], &["--check"], &demands].concat());
+    let cluster = Cluster::of(&made);
+    let checked = &made["check"];
+    assert_eq!(checked["fine"], true, "{checked}");
+    let found = findings(checked);
+    assert_eq!(found.len(), 8, "four figures of two members: {checked}");
+    assert!(found.iter().all(|(_, outcome, value)| outcome == "fine" && *value > 0), "{checked}");
+
+    // Nothing of it is left inside.
+    let left = net.run(&["cluster", "exec", &cluster.id, "--", "find", "/tmp", "-maxdepth", "1"]);
+    let left = String::from_utf8(left.stdout).unwrap();
+    assert!(!left.contains("/tmp/."), "{left}");
+
+    // The same findings from the file alone; another figure is not the renter's word.
+    let file = PathBuf::from(checked["evidence"].as_str().unwrap());
+    let replay = |path: &str| net.run(&["cluster", "check", "--replay", path]);
+    let again: Value = serde_json::from_slice(&replay(file.to_str().unwrap()).stdout).unwrap();
+    assert_eq!(again["findings"], checked["findings"]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let forged = file.with_extension("forged");
+    std::fs::write(&forged, text.replacen("\"elapsed_us\":", "\"elapsed_us\":1", 1)).unwrap();
+    net.fails(8, &["cluster", "check", "--replay", forged.to_str().unwrap()]);
+    std::fs::write(&forged, &text[..text.len() / 2]).unwrap();
+    net.fails(2, &["cluster", "check", "--replay", forged.to_str().unwrap()]);
+
+    // At any time, beside a workload; and more than there is is not what was sold.
+    let light = net.ok(&["cluster", "check", &cluster.id, "--light"]);
+    assert_eq!((light["fine"].as_bool(), findings(&light).len()), (Some(true), 2), "{light}");
+    let args = ["cluster", "check", &cluster.id, "--only", "proof", "--min-rate", "1000T"];
+    let error = net.fails(4, &args);
+    let short = findings(&error["detail"]);
+    assert!(short.iter().all(|(_, outcome, value)| outcome == "short" && *value > 0), "{error}");
+    assert_eq!(net.show(&cluster.id)["state"], "ready", "a check alone ends nothing");
+    net.close(&cluster.id);
+}
+
+#[test]
+fn what_is_not_what_was_sold_goes_back_and_costs_nothing() {
+    let net = turn();
+    let before = net.usdc(&[]);
+    // No processor multiplies as much.
+    let args = [&create_args("2")[..], &["--min-rate", "1000T"]].concat();
+    let error = net.fails(4, &args);
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("integer rate") && message.contains("1000000.00 G/s"), "{message}");
+    let refused = &error["detail"]["refused"];
+    assert_eq!((&refused["rejected"], &refused["late"]), (&2.into(), &0.into()), "{error}");
+
+    let id = error["detail"]["check"]["cluster"].as_str().unwrap();
+    let lease: ionet_core::Wallet =
+        error["detail"]["check"]["lease"].as_str().unwrap().parse().unwrap();
+    let (ledger, asked) = (net.ledger(), crate::harness::runtime());
+    let at = ionet_ledger::Address::from(lease.0);
+    // Until it is settled, its lines say so on the chain.
+    if let Some(lease) = asked.block_on(ledger.lease(&at)).unwrap() {
+        let lines = asked.block_on(ledger.lines(&at, &lease)).unwrap();
+        assert!(lines.iter().all(|l| l.line.state == LineState::Rejected), "{lines:?}");
+    }
+    until("the rest of the deposit came back", || {
+        asked.block_on(ledger.lease(&at)).is_ok_and(|l| l.is_none())
+    });
+    let after = net.usdc(&[]);
+    assert_eq!(after, before, "nobody was paid, nothing was kept");
+    assert_eq!(net.show(id)["state"], "closed");
+}
