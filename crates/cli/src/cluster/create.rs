@@ -1,7 +1,7 @@
 //! `ionet cluster create`: quote, check, intent, signature, wait.
 
 use super::fund::{self, FundArgs, Funding};
-use super::terms::{CHECKED_ACCEPT_SECONDS, ChainFacts, Expected, check};
+use super::terms::{ChainFacts, Expected, check, checked_accept_seconds};
 use super::{check as inside, progress, read_spec, tunnel, vouch};
 use crate::context::{Context, wallet_of};
 use crate::failure::{Failure, Kind, OrFail as _, Result};
@@ -184,6 +184,8 @@ struct Buyer<'a> {
     facts: ChainFacts,
     /// Least deposits in USDC and IO, in base units.
     min_deposit: [u64; 2],
+    /// Seconds that suppliers have for their claims once a lease is closed.
+    claim_window_s: u64,
     network: Network,
 }
 
@@ -275,7 +277,8 @@ impl<'a> Buyer<'a> {
             .hint("compare `ionet chain status` with the coordinator's /v1/network"));
         }
         let min_deposit = config.now.min_deposit.map(|least| least.0);
-        Ok(Self { context, rest, key, ledger, facts, min_deposit, network })
+        let claim_window_s = config.now.claim_window_s.into();
+        Ok(Self { context, rest, key, ledger, facts, min_deposit, claim_window_s, network })
     }
 
     /// The intent of an interrupted create that can still become a cluster; others are removed.
@@ -386,7 +389,7 @@ impl<'a> Buyer<'a> {
             let mut order = self.checked(&intent.quote, &intent.quote.spec)?;
             order.counter = intent.counter;
             if intent.check {
-                order.accept_s = CHECKED_ACCEPT_SECONDS;
+                order.accept_s = checked_accept_seconds(self.claim_window_s);
             }
             let (spec, funding) = (&intent.quote.spec, &intent.funding);
             let grant = fund::equip(self.context, id, spec, funding, &mut order)?;

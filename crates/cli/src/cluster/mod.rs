@@ -67,6 +67,8 @@ pub(crate) enum ClusterCommand {
     Exec(exec::ExecArgs),
     /// Look from inside of its containers at what was rented: rate, memory, disk, network
     Check(check::CheckArgs),
+    /// Rent like anybody at moments that are drawn, look from inside, give back
+    Undercover(check::UndercoverArgs),
     /// Addresses, token and environment for Ray's own tools
     Access {
         /// The cluster.
@@ -108,6 +110,7 @@ pub(crate) async fn run(context: &Context, command: ClusterCommand) -> Result<()
         ClusterCommand::Jobs { id } => Box::pin(jobs::list(context, id)).await,
         ClusterCommand::Exec(args) => Box::pin(exec::run(context, args)).await,
         ClusterCommand::Check(args) => Box::pin(check::run(context, args)).await,
+        ClusterCommand::Undercover(args) => Box::pin(check::undercover(context, args)).await,
         ClusterCommand::Access { id } => Box::pin(tunnel::access(context, id)).await,
         ClusterCommand::Tunnel(args) => Box::pin(tunnel::run(context, args)).await,
         ClusterCommand::Vouch(args) => Box::pin(vouch::run(context, args)).await,

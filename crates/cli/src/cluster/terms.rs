@@ -17,7 +17,16 @@ const SUBSTITUTE_LINES: u64 = 64;
 /// Seconds in which a line may be refused free of charge.
 const ACCEPT_SECONDS: u8 = 30;
 /// The same where it is looked at from inside first: the most that the program allows.
-pub(super) const CHECKED_ACCEPT_SECONDS: u8 = 120;
+const CHECKED_ACCEPT_SECONDS: u8 = 120;
+/// Seconds that suppliers keep, at the least, between the end of both: nobody vouches in the
+/// acceptance window, and a lease may be closed as soon as it started.
+const CLAIM_SECONDS: u64 = 15;
+
+/// Seconds in which a line may be refused that is looked at first.
+pub(super) fn checked_accept_seconds(claim_window_s: u64) -> u8 {
+    let most = claim_window_s.saturating_sub(CLAIM_SECONDS);
+    u8::try_from(most).unwrap_or(u8::MAX).clamp(ACCEPT_SECONDS, CHECKED_ACCEPT_SECONDS)
+}
 
 /// What the chain itself says.
 #[derive(Debug, Clone)]
@@ -180,6 +189,13 @@ mod tests {
             seal: "s".into(),
         };
         (quote, Expected { spec, coordinator: Wallet([5; 32]) })
+    }
+
+    #[test]
+    fn suppliers_can_claim_after_the_acceptance_window() {
+        for (claim_window_s, accept_s) in [(60, 45), (86_400, 120), (135, 120), (0, 30)] {
+            assert_eq!(checked_accept_seconds(claim_window_s), accept_s);
+        }
     }
 
     #[test]

@@ -8,9 +8,14 @@ mod paper;
 mod refuse;
 mod show;
 mod sold;
+mod undercover;
 mod visit;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use sold::{Demands, Part, Scope};
+pub(crate) use undercover::UndercoverArgs;
 
 use crate::context::{Context, wallet_of};
 use crate::failure::{Failure, Kind, OrFail as _, Result};
@@ -48,6 +53,11 @@ pub(crate) struct CheckArgs {
     /// Compute the findings of an earlier check again, from its file alone
     #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "only", "light"])]
     replay: Option<PathBuf>,
+}
+
+/// `ionet cluster undercover`.
+pub(crate) async fn undercover(context: &Context, args: UndercoverArgs) -> Result<()> {
+    undercover::run(context, args).await
 }
 
 /// What was found and where the evidence lies.

@@ -53,6 +53,18 @@ impl Demands {
         let all = [self.min_rate, self.min_memory, self.min_disk, self.min_network];
         all.iter().any(Option::is_some)
     }
+
+    /// As the command line has them.
+    pub(super) fn words(&self) -> Vec<String> {
+        let all = [
+            ("--min-rate", self.min_rate),
+            ("--min-memory", self.min_memory),
+            ("--min-disk", self.min_disk),
+            ("--min-network", self.min_network),
+        ];
+        let word = |(name, value): (&str, Option<u64>)| Some([name.to_owned(), value?.to_string()]);
+        all.into_iter().filter_map(word).flatten().collect()
+    }
 }
 
 /// `20G`, `1.5M`, `2Gi`: a whole number of units.
