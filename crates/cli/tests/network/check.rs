@@ -84,3 +84,40 @@ fn what_is_not_what_was_sold_goes_back_and_costs_nothing() {
     assert_eq!(after, before, "nobody was paid, nothing was kept");
     assert_eq!(net.show(id)["state"], "closed");
 }
+
+#[test]
+fn an_undercover_rental_is_paid_for_within_its_budget() {
+    let net = turn();
+    let before = net.usdc(&[]);
+    let undercover = |budget: &str, more: &[&str]| {
+        let args = ["cluster", "undercover", "--within", "0", "--yes", "--budget", budget];
+        net.ok(&[&args[..], more].concat())
+    };
+    // What it may not lock is not rented.
+    let nothing = undercover("0.000001", &[]);
+    assert_eq!(nothing["rentals"][0]["outcome"], "not-rented", "{nothing}");
+    assert_eq!(nothing["spent"]["base_units"], 0);
+
+    let done = undercover("0.5", &["--chip", "cpu", "--seed", "7"]);
+    let rental = &done["rentals"][0];
+    assert_eq!(rental["outcome"], "fine", "{done}");
+    assert_eq!(rental["devices"].as_array().unwrap().len(), 1, "{done}");
+    let spent = rental["spent"].as_u64().unwrap();
+    assert!(spent > 0 && spent < 500_000, "{done}");
+    net.ok(&["cluster", "check", "--replay", rental["evidence"].as_str().unwrap()]);
+
+    // Who is not what was sold is not paid; the file remembers all of them.
+    until("the device is idle again", || net.run(&["cluster", "list"]).status.success());
+    let short = undercover("0.5", &["--chip", "cpu", "--min-rate", "1000T"]);
+    assert_eq!(short["rentals"][0]["outcome"], "short", "{short}");
+    let kept = std::fs::read_to_string(net.home().join("checks/undercover.jsonl")).unwrap();
+    let outcome = |line: &str| serde_json::from_str::<Value>(line).unwrap()["outcome"].clone();
+    let outcomes: Vec<_> = kept.lines().map(outcome).collect();
+    assert_eq!(outcomes, ["not-rented", "fine", "short"]);
+
+    until("everything is settled", || net.usdc(&[]).vaults == before.vaults);
+    let after = net.usdc(&[]);
+    assert_eq!(after.sum(), before.sum());
+    assert!(after.suppliers > before.suppliers, "what passed is paid for what it served");
+    assert!(before.renter - after.renter <= spent, "{spent} {before:?} {after:?}");
+}

@@ -26,6 +26,10 @@ use std::time::Duration;
 /// Seconds that are paid for at most: as short as a lease may be, twice, since a check takes its
 /// time.
 const TTL_SECONDS: u64 = 2 * ionet_core::limits::TTL_SECONDS_MIN;
+/// For an offer, where there is none: a device that has just proven itself is a moment away.
+const OFFER_MAX: Duration = Duration::from_secs(60);
+/// Between two looks.
+const POLL: Duration = Duration::from_secs(1);
 /// Most rentals of one run.
 const COUNT_MAX: u16 = 1_000;
 
@@ -86,8 +90,7 @@ pub(crate) async fn run(context: &Context, args: UndercoverArgs) -> Result<()> {
     let (mut left, mut all) = (budget.base_units, Vec::new());
     for pause in pauses(&mut draws, args.count, args.within) {
         tokio::time::sleep(pause).await;
-        let offers: Vec<Offer> = context.rest()?.get("/v1/offers").await?;
-        let Some((chip, region)) = pick(&mut draws, &offers, args.chip) else {
+        let Some((chip, region)) = offered(context, &mut draws, args.chip).await? else {
             context.out.say("nothing is offered now");
             continue;
         };
@@ -139,6 +142,23 @@ fn pauses(draws: &mut StdRng, count: u16, within_s: u64) -> Vec<Duration> {
     at.sort_unstable();
     let since = |(n, ms): (usize, &u64)| ms - n.checked_sub(1).map_or(0, |before| at[before]);
     at.iter().enumerate().map(since).map(Duration::from_millis).collect()
+}
+
+/// One of the offers, waiting a little for one.
+async fn offered(
+    context: &Context,
+    draws: &mut StdRng,
+    only: Option<ChipClass>,
+) -> Result<Option<(ChipClass, String)>> {
+    let end = tokio::time::Instant::now() + OFFER_MAX;
+    loop {
+        let offers: Vec<Offer> = context.rest()?.get("/v1/offers").await?;
+        let picked = pick(draws, &offers, only);
+        if picked.is_some() || tokio::time::Instant::now() >= end {
+            return Ok(picked);
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// A class and region with free chips, each free chip as likely as any other.
