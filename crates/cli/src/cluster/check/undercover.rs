@@ -40,7 +40,8 @@ pub(crate) struct UndercoverArgs {
     #[arg(long, value_name = "USDC")]
     budget: String,
     /// How many rentals
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(COUNT_MAX)))]
+    #[arg(long, default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(COUNT_MAX)))]
     count: u16,
     /// Over how long they are spread, at moments that are drawn
     #[arg(long, default_value = "1h", value_parser = parse_duration)]
