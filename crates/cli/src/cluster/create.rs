@@ -83,7 +83,7 @@ pub(crate) struct CreateArgs {
     quote_only: bool,
     /// Look from inside before it is accepted, and send back what is not what was sold [default:
     /// `check` in config.toml]
-    #[arg(long, env = "IONET_CHECK", conflicts_with = "no_wait")]
+    #[arg(long, env = "IONET_CHECK")]
     check: bool,
     #[command(flatten)]
     demands: inside::Demands,
@@ -114,6 +114,15 @@ fn whose_word(text: &str) -> std::result::Result<Vouch, String> {
 }
 
 impl CreateArgs {
+    /// Whether it is looked at from inside before it is accepted.
+    fn wants_check(&self, context: &Context) -> Result<bool> {
+        let asked = self.check || self.demands.any();
+        if asked && self.no_wait {
+            return Err(Failure::usage("a cluster is looked at when it is ready: not --no-wait"));
+        }
+        Ok(asked || context.settings.check == Some(true) && !self.no_wait)
+    }
+
     fn spec(&self) -> Result<ClusterSpec> {
         if let Some(path) = &self.spec {
             return read_spec(path);
@@ -197,9 +206,7 @@ pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<()> {
         let quote: Quote = context.rest()?.post("/v1/quotes", &spec).await?;
         return context.out.answer(&quote, || render(context, &quote));
     }
-    let wanted = args.check || args.demands.any() || context.settings.check == Some(true);
-    // What cannot be done is said before anything is signed.
-    let program = (wanted && !args.no_wait).then(inside::program).transpose()?;
+    let wanted = args.wants_check(context)?;
     let buyer = Buyer::new(context).await?;
     let intent = match (buyer.pending().await?, spec) {
         (Some(pending), None) => pending,
@@ -216,6 +223,9 @@ pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<()> {
             }
         }
     };
+    // What cannot be done is said before anything is signed.
+    let looks = wanted || intent.check && !args.no_wait;
+    let program = looks.then(inside::program).transpose()?;
     let id = buyer.open(&intent).await?;
     if fund::needs_session(&intent.quote.spec, &intent.funding) {
         vouch::start(context, id).await?;
@@ -336,7 +346,7 @@ impl<'a> Buyer<'a> {
             lease: Wallet(lease.to_bytes()),
             quote,
             funding,
-            check: args.check || args.demands.any() || self.context.settings.check == Some(true),
+            check: args.wants_check(self.context)?,
         };
         intent.write(&self.context.home.intents())?;
         Ok(intent)

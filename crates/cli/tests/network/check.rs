@@ -17,6 +17,7 @@ fn findings(checked: &Value) -> Vec<(String, String, u64)> {
 #[test]
 fn an_honest_cluster_is_accepted_and_its_evidence_is_computed_again() {
     let net = turn();
+    net.fails(2, &[&create_args("1")[..], &["--check", "--no-wait"]].concat());
     // Demands that any machine meets, so that every figure has something to be compared with.
     let demands = ["--min-rate", "1M", "--min-disk", "1k", "--min-network", "1k"];
     let made = net.ok(&[&create_args("2")[..], &["--check"], &demands].concat());
