@@ -62,6 +62,8 @@ want mmdebstrap mmdebstrap
 want_file debian-archive-keyring /usr/share/keyrings/debian-archive-keyring.gpg
 want python3 python3
 want_file ca-certificates /etc/ssl/certs/ca-certificates.crt
+want_file mesa-vulkan-drivers /usr/share/vulkan/icd.d/lvp_icd.json \
+  "/usr/share/vulkan/icd.d/lvp_icd.$(uname -m).json" # a chip for the tests of kernels
 want tar tar
 want build-essential cc make
 want pkg-config pkg-config

@@ -10,9 +10,11 @@
 //! [`Ram`] is the one that every machine has.
 
 mod cpu;
+mod gpu;
 mod memory;
 
 pub use cpu::Cpu;
+pub use gpu::{Chip, Gpu, GpuError, chips};
 pub use memory::{OpenPairError, Passes, Ram, RamError, Streamer};
 
 use ionet_core::DeviceId;
@@ -29,6 +31,23 @@ pub trait Kernel {
     /// Takes B, row by row: it stays the same for an hour.
     fn load(&mut self, shape: Shape, b: &[i8]) -> Result<(), Self::Error>;
 
+    /// The same with the B that grows from a seed.
+    fn begin(&mut self, shape: Shape, seed: &Seed) -> Result<(), Self::Error> {
+        self.load(shape, &seed.matrix(shape))
+    }
+
+    /// The whole of a round, with the B that was loaded and the A that grows from `seed`: the
+    /// hashes at `height` of its tree. None of a kernel that only multiplies: the host does the
+    /// rest.
+    fn round(
+        &mut self,
+        _seed: &Seed,
+        _round: u32,
+        _height: usize,
+    ) -> Result<Option<Vec<Hash>>, Self::Error> {
+        Ok(None)
+    }
+
     /// Threads of the processor for what is done beside the product: expanding and hashing.
     fn threads(&self) -> usize {
         1
@@ -38,9 +57,16 @@ pub trait Kernel {
     fn product(&mut self, rows: &[i8], into: &mut [i32]) -> Result<(), Self::Error>;
 }
 
-/// Height of the trees' lower part that is not kept: 32 leaves each, so a round of 2^17 leaves
-/// keeps 256 KiB.
+/// Least height of the trees' lower part that is not kept: 32 leaves each.
 const CUT: usize = 5;
+/// Levels of a trunk below its root, at the most: 512 KiB a round, and what the host hashes of a
+/// chip's round takes it a millisecond or so.
+const TRUNK_DEPTH: usize = 13;
+
+/// Height of the part that is not kept.
+fn cut(shape: Shape) -> usize {
+    shape.depth().saturating_sub(TRUNK_DEPTH).max(CUT).min(shape.depth())
+}
 
 /// Why a leaf was not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +82,7 @@ pub struct Prover<K: Kernel> {
     kernel: K,
     chain: Chain,
     trunks: Vec<Trunk>,
+    /// Of a kernel that only multiplies.
     product: Vec<i32>,
 }
 
@@ -67,9 +94,9 @@ impl<K: Kernel> Prover<K> {
         beacon: Beacon,
         device: DeviceId,
     ) -> Result<Self, K::Error> {
-        kernel.load(shape, &shared_seed(&beacon, shape).matrix(shape))?;
-        let product = vec![0; shape.side() * shape.side()];
-        Ok(Self { kernel, chain: Chain::new(shape, beacon, device), trunks: Vec::new(), product })
+        kernel.begin(shape, &shared_seed(&beacon, shape))?;
+        let chain = Chain::new(shape, beacon, device);
+        Ok(Self { kernel, chain, trunks: Vec::new(), product: Vec::new() })
     }
 
     /// Does the next round; false when a proof holds no more of them.
@@ -79,11 +106,17 @@ impl<K: Kernel> Prover<K> {
         if round == ionet_trust::ROUNDS_MAX {
             return Ok(false);
         }
-        let threads = self.kernel.threads();
-        self.kernel.product(&expanded(&seed, shape, threads), &mut self.product)?;
-        let tree = Tree::new(all_hashes(shape, round, &self.product, threads));
-        self.chain.push(tree.root());
-        self.trunks.push(tree.trunk(CUT));
+        let trunk = match self.kernel.round(&seed, round, cut(shape))? {
+            Some(hashes) => Trunk::over(cut(shape), hashes),
+            None => {
+                let threads = self.kernel.threads();
+                self.product.resize(shape.side() * shape.side(), 0);
+                self.kernel.product(&expanded(&seed, shape, threads), &mut self.product)?;
+                Tree::new(all_hashes(shape, round, &self.product, threads)).trunk(cut(shape))
+            }
+        };
+        self.chain.push(trunk.root());
+        self.trunks.push(trunk);
         Ok(true)
     }
 

@@ -68,6 +68,11 @@ impl Purpose {
     }
 }
 
+/// Keys of the hashes that a kernel on a chip makes: of [`leaf`], of [`node`], and of
+/// [`crate::memory::hash_page`].
+pub const KERNEL_KEYS: [[u8; 32]; 3] =
+    [*Purpose::Leaf.key(), *Purpose::Node.key(), *Purpose::Page.key()];
+
 /// Where a leaf stands in its round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {

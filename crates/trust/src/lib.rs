@@ -32,7 +32,7 @@ pub use chain::{Beacon, Chain, Commitment, ROUNDS_MAX, shared_seed};
 pub use challenge::{Challenge, Opening, Precommitment, Secret, WrongSecret};
 pub use expand::Seed;
 pub use field::{Element, P, dot};
-pub use hash::{Hash, Place, Tree, Trunk, leaf, node, root_of};
+pub use hash::{Hash, KERNEL_KEYS, Place, Tree, Trunk, leaf, node, root_of};
 pub use proof::{Opened, Proof, ProofError, VERSION, length};
 pub use shape::{Entries, SIDE_MAX, SIDE_MIN, Shape, ShapeError, WIDTH_MAX};
 pub use verify::{Hour, Rejection};

@@ -1,0 +1,69 @@
+//! Chips find the processor's bits. Without any chip these tests fail, unless `IONET_NO_GPU_TESTS`
+//! is set: software Vulkan (Debian's `mesa-vulkan-drivers`) is chip enough.
+
+use ionet_core::DeviceId;
+use ionet_prover::{Chip, Cpu, Gpu, Kernel, Prover, chips};
+use ionet_trust::{Beacon, Challenge, Entries, Hour, Secret, Seed, Shape};
+
+/// All chips; software ones are enough.
+fn found() -> Vec<Chip> {
+    let found = chips();
+    let skipped = std::env::var_os("IONET_NO_GPU_TESTS").is_some();
+    assert!(skipped || !found.is_empty(), "no chip: scripts/setup.sh installs software Vulkan");
+    found
+}
+
+fn hour(shape: Shape, start: Beacon) -> Hour {
+    let (secret, late) = (Secret([4; 32]), Beacon([5; 32]));
+    let challenge = Challenge::new(&start, &late, &secret, &secret.precommitment()).unwrap();
+    Hour::new(shape, start, challenge, 40)
+}
+
+#[test]
+fn rounds_of_every_shape_are_the_processors() {
+    for chip in found() {
+        let (start, device) = (Beacon([9; 32]), DeviceId([3; 32]));
+        for (entries, side, width) in [
+            (Entries::Byte, 64, 64),
+            (Entries::Byte, 64, 1),
+            (Entries::Byte, 128, 8),
+            (Entries::Nibble, 256, 256),
+            (Entries::Nibble, 512, 32),
+            (Entries::Byte, 512, 512),
+            (Entries::Byte, 1024, 1024),
+        ] {
+            let shape = Shape::new(entries, side, width).unwrap();
+            let mut chips = Prover::start(Gpu::open(&chip).unwrap(), shape, start, device).unwrap();
+            let mut cpus = Prover::start(Cpu::new(2), shape, start, device).unwrap();
+            for _ in 0..2 {
+                assert!(chips.round().unwrap() && cpus.round().unwrap());
+            }
+            assert_eq!(chips.commitment(), cpus.commitment(), "{chip}: {shape}");
+            let hour = hour(shape, start);
+            let proof = chips.open(&hour.asks(device, 2)).unwrap();
+            assert_eq!(hour.verify(device, &chips.commitment(), &proof), Ok(2), "{chip}: {shape}");
+        }
+    }
+}
+
+#[test]
+fn any_rows_with_any_b_are_multiplied() {
+    for chip in found() {
+        let mut gpu = Gpu::open(&chip).unwrap();
+        for (entries, side) in [(Entries::Byte, 64), (Entries::Nibble, 256)] {
+            let shape = Shape::new(entries, side, 64).unwrap();
+            for b in [Seed([1; 32]).matrix(shape), vec![i8::MIN; (side * side) as usize]] {
+                let mut cpu = Cpu::new(1);
+                cpu.load(shape, &b).unwrap();
+                gpu.load(shape, &b).unwrap();
+                for rows in [1, 3, 4, 63] {
+                    let a = &Seed([rows; 32]).matrix(shape)[..usize::from(rows) * side as usize];
+                    let (mut found, mut expected) = (vec![7; a.len()], vec![8; a.len()]);
+                    gpu.product(a, &mut found).unwrap();
+                    cpu.product(a, &mut expected).unwrap();
+                    assert_eq!(found, expected, "{chip}: {shape}, {rows} rows");
+                }
+            }
+        }
+    }
+}
