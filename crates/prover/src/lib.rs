@@ -14,7 +14,7 @@ mod gpu;
 mod memory;
 
 pub use cpu::Cpu;
-pub use gpu::{Chip, Gpu, GpuError, chips};
+pub use gpu::{Chip, Gpu, GpuError, Vram, chips};
 pub use memory::{OpenPairError, Passes, Ram, RamError, Streamer};
 
 use ionet_core::DeviceId;

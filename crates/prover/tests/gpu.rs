@@ -2,7 +2,8 @@
 //! is set: software Vulkan (Debian's `mesa-vulkan-drivers`) is chip enough.
 
 use ionet_core::DeviceId;
-use ionet_prover::{Chip, Cpu, Gpu, Kernel, Prover, chips};
+use ionet_prover::{Chip, Cpu, Gpu, GpuError, Kernel, Passes, Prover, Ram, Vram, chips};
+use ionet_trust::memory::{Memory, PAGE_BYTES, Verifier};
 use ionet_trust::{Beacon, Challenge, Entries, Hour, Secret, Seed, Shape};
 
 /// All chips; software ones are enough.
@@ -65,5 +66,42 @@ fn any_rows_with_any_b_are_multiplied() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn passes_over_any_memory_in_any_chunks_are_proven() {
+    for chip in found() {
+        for (pages, chunk) in [(64, 1), (72, 1 << 40), (240, 100), (3 << 15, 40_000)] {
+            let memory = Memory::new(pages * PAGE_BYTES as u64).unwrap();
+            // A page a chunk would be more bindings than some chips have.
+            let chunk = chunk.max(pages.div_ceil(4));
+            let (beacon, device) = (Beacon([1; 32]), DeviceId([3; 32]));
+            let vram = Vram::open_with(&chip, chunk).unwrap();
+            let mut chips = Passes::start(vram, memory, beacon, device, 2).unwrap();
+            let mut cpus = Passes::start(Ram::new(2), memory, beacon, device, 2).unwrap();
+            for _ in 0..3 {
+                assert!(chips.pass().unwrap() && cpus.pass().unwrap());
+            }
+            let commitment = chips.commitment();
+            assert_eq!(commitment, cpus.commitment(), "{chip}: {pages} pages");
+            let (secret, late) = (Secret([4; 32]), Beacon([5; 32]));
+            let challenge = Challenge::new(&beacon, &late, &secret, &secret.precommitment());
+            let asked = chips.trail().openings(&challenge.unwrap(), 16);
+            let proof = chips.open(&asked).unwrap();
+            let verifier = Verifier::new(memory, beacon, challenge.unwrap(), 16);
+            assert_eq!(verifier.verify(device, 2, &commitment, &proof), Ok(3), "{chip}: {pages}");
+        }
+    }
+}
+
+#[test]
+fn memory_that_a_chip_has_not_is_an_error() {
+    for chip in found() {
+        let memory = Memory::new(1 << 40).unwrap();
+        let vram = Vram::open_with(&chip, 1 << 11).unwrap();
+        let allowed = vram.bytes_max();
+        let found = Passes::start(vram, memory, Beacon([1; 32]), DeviceId([3; 32]), 2).err();
+        assert_eq!(found, Some(GpuError::Limit { needed: 1 << 40, allowed }), "{chip}");
     }
 }

@@ -12,8 +12,10 @@
 
 mod chip;
 mod device;
+mod memory;
 mod product;
 
 pub use chip::{Chip, chips};
 pub use device::GpuError;
+pub use memory::Vram;
 pub use product::Gpu;
