@@ -1,19 +1,22 @@
 //! A device's side of proving: does rounds, commits to them, opens what is asked for.
 //!
 //! [`Prover`] is the same for every chip; a [`Kernel`] multiplies. [`Cpu`] is the one that every
-//! machine has, and the reference that others must equal bit by bit.
+//! machine has, and the reference that others must equal bit by bit. [`Gpu`] is that of every chip
+//! that [`chips`] finds.
 //!
 //! Of each round only the upper part of its tree is kept. What is opened is computed again: a
 //! leaf costs one row of A, so a few dozen of them are nothing beside a round.
 //!
 //! [`Passes`] does the same with memory in place of arithmetic: a [`Streamer`] holds it, and
-//! [`Ram`] is the one that every machine has.
+//! [`Ram`] is the one that every machine has, [`Vram`] a chip's own.
 
 mod cpu;
+mod either;
 mod gpu;
 mod memory;
 
 pub use cpu::Cpu;
+pub use either::{AnyKernel, AnyStreamer, StreamerError};
 pub use gpu::{Chip, Gpu, GpuError, Vram, chips};
 pub use memory::{OpenPairError, Passes, Ram, RamError, Streamer};
 

@@ -13,7 +13,7 @@ pub struct Chip {
     pub vendor: u32,
     /// PCI device, where it has one.
     pub device: u32,
-    /// Where it is plugged in, as `domain:bus:device.function`; empty where the driver does not say.
+    /// Where it is plugged in, as `domain:bus:device.function`; empty where no driver says so.
     pub pci_bus: String,
     /// Whether a processor stands in for it: nothing to be paid for as a GPU.
     pub software: bool,

@@ -29,21 +29,13 @@ impl Shared {
 }
 
 /// The machine has not so much memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RamError {
     /// So many bytes could not be allocated. A system that promises more than it has answers this
     /// too late: ask for no more than is free.
+    #[error("{0} bytes of memory are not to be had")]
     Memory(u64),
 }
-
-impl std::fmt::Display for RamError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self::Memory(bytes) = self;
-        write!(f, "{bytes} bytes of memory are not to be had")
-    }
-}
-
-impl std::error::Error for RamError {}
 
 /// The machine's memory.
 pub struct Ram {
