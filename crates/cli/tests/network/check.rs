@@ -1,6 +1,6 @@
 //! What a renter's client sees from inside its containers, and what it sends back.
 
-use crate::harness::{Cluster, create_args, turn, until};
+use crate::harness::{Cluster, Holdings, Network, create_args, turn, until};
 use ionet_ledger::interface::account::LineState;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -12,6 +12,12 @@ fn findings(checked: &Value) -> Vec<(String, String, u64)> {
         .iter()
         .map(|f| (text(&f["quantity"]), text(&f["outcome"]), f["value"].as_u64().unwrap_or(0)))
         .collect()
+}
+
+/// Who has what when no lease locks anything any more: those of tests before come back late.
+fn settled(net: &Network) -> Holdings {
+    until("nothing is locked", || net.usdc(&[]).vaults == 0);
+    net.usdc(&[])
 }
 
 #[test]
@@ -59,7 +65,7 @@ fn an_honest_cluster_is_accepted_and_its_evidence_is_computed_again() {
 #[test]
 fn what_is_not_what_was_sold_goes_back_and_costs_nothing() {
     let net = turn();
-    let before = net.usdc(&[]);
+    let before = settled(&net);
     // No processor multiplies as much.
     let args = [&create_args("2")[..], &["--min-rate", "1000T"]].concat();
     let error = net.fails(4, &args);
@@ -81,7 +87,7 @@ fn what_is_not_what_was_sold_goes_back_and_costs_nothing() {
     until("the rest of the deposit came back", || {
         asked.block_on(ledger.lease(&at)).is_ok_and(|l| l.is_none())
     });
-    let after = net.usdc(&[]);
+    let after = settled(&net);
     assert_eq!(after, before, "nobody was paid, nothing was kept");
     assert_eq!(net.show(id)["state"], "closed");
 }
@@ -89,7 +95,7 @@ fn what_is_not_what_was_sold_goes_back_and_costs_nothing() {
 #[test]
 fn an_undercover_rental_is_paid_for_within_its_budget() {
     let net = turn();
-    let before = net.usdc(&[]);
+    let before = settled(&net);
     let undercover = |budget: &str, more: &[&str]| {
         let args = ["cluster", "undercover", "--within", "0", "--yes", "--budget", budget];
         net.ok(&[&args[..], more].concat())
@@ -116,8 +122,7 @@ fn an_undercover_rental_is_paid_for_within_its_budget() {
     let outcomes: Vec<_> = kept.lines().map(outcome).collect();
     assert_eq!(outcomes, ["not-rented", "fine", "short"]);
 
-    until("everything is settled", || net.usdc(&[]).vaults == before.vaults);
-    let after = net.usdc(&[]);
+    let after = settled(&net);
     assert_eq!(after.sum(), before.sum());
     assert!(after.suppliers > before.suppliers, "what passed is paid for what it served");
     assert!(before.renter - after.renter <= spent, "{spent} {before:?} {after:?}");
