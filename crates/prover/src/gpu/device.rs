@@ -1,9 +1,8 @@
 //! An opened chip: buffers, shaders, work, and what goes wrong with them.
 
 use super::chip::{Chip, end_of};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use wgpu::util::{BufferInitDescriptor, DeviceExt};
 use wgpu::{
     BindGroupEntry, Buffer, BufferDescriptor, BufferUsages, CommandEncoder, ComputePipeline,
     ComputePipelineDescriptor, DeviceDescriptor, MapMode, PipelineCompilationOptions, PollType,
@@ -48,12 +47,21 @@ const ACROSS_MAX: u32 = 1 << 15;
 pub(super) struct Device {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
-    /// The first thing that went wrong since it was last asked.
-    wrong: Arc<Mutex<Option<GpuError>>>,
+    wrong: Arc<Mutex<Wrong>>,
 }
 
-fn note(wrong: &Mutex<Option<GpuError>>, error: GpuError) {
-    wrong.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(error);
+/// What the driver said went wrong.
+#[derive(Default)]
+struct Wrong {
+    /// First since it was last asked.
+    first: Option<GpuError>,
+    /// Why the chip is lost: it does not come back.
+    lost: Option<String>,
+}
+
+fn locked(wrong: &Mutex<Wrong>) -> MutexGuard<'_, Wrong> {
+    // Nothing panics while it is held; and if so, what was noted still counts.
+    wrong.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Device {
@@ -65,24 +73,31 @@ impl Device {
         };
         let opened = end_of(chip.adapter.request_device(&descriptor));
         let (device, queue) = opened.map_err(|error| GpuError::Open(error.to_string()))?;
-        let wrong = Arc::new(Mutex::new(None));
+        let wrong = Arc::new(Mutex::new(Wrong::default()));
         let noted = wrong.clone();
         device.on_uncaptured_error(Arc::new(move |error| {
             let error = match error {
                 wgpu::Error::OutOfMemory { .. } => GpuError::Memory,
                 other => GpuError::Driver(other.to_string()),
             };
-            note(&noted, error);
+            locked(&noted).first.get_or_insert(error);
         }));
         let noted = wrong.clone();
-        device.set_device_lost_callback(move |_, why| note(&noted, GpuError::Lost(why)));
+        device.set_device_lost_callback(move |_, why| locked(&noted).lost = Some(why));
         Ok(Self { device, queue, wrong })
     }
 
     /// What went wrong meanwhile.
     pub(super) fn check(&self) -> Result<(), GpuError> {
-        let wrong = self.wrong.lock().unwrap_or_else(|e| e.into_inner()).take();
-        wrong.map_or(Ok(()), Err)
+        let first = locked(&self.wrong).first.take();
+        if first.is_some() {
+            // On a lost chip everything else goes wrong too; the driver says so when it is asked.
+            let _ = self.device.poll(PollType::Poll);
+        }
+        match locked(&self.wrong).lost.clone() {
+            Some(why) => Err(GpuError::Lost(why)),
+            None => first.map_or(Ok(()), Err),
+        }
     }
 
     pub(super) fn shader(&self, text: &str) -> ShaderModule {
@@ -121,8 +136,12 @@ impl Device {
     /// A buffer that is read only, with these words in it.
     pub(super) fn filled(&self, words: &[u32], usage: BufferUsages) -> Buffer {
         let contents: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let descriptor = BufferInitDescriptor { label: None, contents: &contents, usage };
-        self.device.create_buffer_init(&descriptor)
+        let (size, usage) = (contents.len() as u64, usage | BufferUsages::COPY_DST);
+        let descriptor = BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+        // Not made with its contents: that panics when the chip is lost.
+        let buffer = self.device.create_buffer(&descriptor);
+        self.queue.write_buffer(&buffer, 0, &contents);
+        buffer
     }
 
     /// One kernel over so many workgroups of one dimension, spread over two.

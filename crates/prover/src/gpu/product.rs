@@ -9,6 +9,8 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder, ComputePipeline};
 /// Bytes of the product that exist at once: a round is done in strips of rows, so that the largest
 /// side needs no more than B and this. Every chip binds so much.
 const STRIP_BYTES: u64 = 64 << 20;
+/// The shader.
+const TEXT: [&str; 2] = [include_str!("hash.wgsl"), include_str!("product.wgsl")];
 /// Rows and columns of a workgroup's tile.
 const TILE: u32 = 128;
 
@@ -16,6 +18,8 @@ const TILE: u32 = 128;
 pub struct Gpu {
     device: Device,
     kernels: Kernels,
+    /// Bytes of the product that exist at once.
+    strip: u64,
     loaded: Option<Loaded>,
 }
 
@@ -50,9 +54,12 @@ struct Params {
 impl Gpu {
     /// Opens a chip, and compares what it finds with the processor's.
     pub fn open(chip: &Chip) -> Result<Self, GpuError> {
+        Self::open_with(chip, TEXT, STRIP_BYTES)
+    }
+
+    fn open_with(chip: &Chip, text: [&str; 2], strip: u64) -> Result<Self, GpuError> {
         let device = Device::open(chip)?;
-        let text = [include_str!("hash.wgsl"), include_str!("product.wgsl")].concat();
-        let module = device.shader(&text);
+        let module = device.shader(&text.concat());
         let kernels = Kernels {
             expand_a: device.pipeline(&module, "expand_a"),
             expand_b: device.pipeline(&module, "expand_b"),
@@ -61,12 +68,12 @@ impl Gpu {
             nodes: device.pipeline(&module, "nodes"),
         };
         device.check()?;
-        let mut gpu = Self { device, kernels, loaded: None };
+        let mut gpu = Self { device, kernels, strip, loaded: None };
         gpu.compare()?;
         Ok(gpu)
     }
 
-    /// A round of either kind of entries, of more than one tile and strip's worth of shapes.
+    /// A round of either kind of entries, of more than one tile.
     fn compare(&mut self) -> Result<(), GpuError> {
         for entries in [Entries::Byte, Entries::Nibble] {
             let Ok(shape) = Shape::new(entries, 256, 64) else { continue };
@@ -94,7 +101,7 @@ impl Gpu {
         // The old hour's buffers go before the new one's come.
         self.loaded = None;
         let side = shape.side() as u64;
-        let rows = (STRIP_BYTES / 4 / side).min(side);
+        let rows = (self.strip / 4 / side).min(side);
         let leaves = rows * shape.segments() as u64;
         let device = &self.device;
         self.loaded = Some(Loaded {
@@ -256,5 +263,80 @@ impl Kernel for Gpu {
             level = level.chunks_exact(2).map(|two| ionet_trust::node(&two[0], &two[1])).collect();
         }
         Ok(Some(level))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Prover, chips};
+    use ionet_core::DeviceId;
+    use ionet_trust::Beacon;
+
+    /// As in `tests/gpu.rs`: none at all is a failure, unless it is asked for.
+    fn found() -> Vec<Chip> {
+        let found = chips();
+        let skipped = std::env::var_os("IONET_NO_GPU_TESTS").is_some();
+        assert!(skipped || !found.is_empty(), "no chip: scripts/setup.sh installs software Vulkan");
+        found
+    }
+
+    fn commitment(kernel: impl Kernel, shape: Shape) -> Option<ionet_trust::Commitment> {
+        let mut prover = Prover::start(kernel, shape, Beacon([1; 32]), DeviceId([2; 32])).ok()?;
+        prover.round().ok()?.then(|| prover.commitment())
+    }
+
+    #[test]
+    fn strips_of_any_height_make_one_round() {
+        for chip in found() {
+            let shape = Shape::new(Entries::Byte, 256, 32).unwrap();
+            let expected = commitment(Cpu::new(1), shape);
+            for rows in [4, 64, 128, 256] {
+                let gpu = Gpu::open_with(&chip, TEXT, rows * 256 * 4).unwrap();
+                assert_eq!(commitment(gpu, shape), expected, "{chip}: {rows} rows");
+            }
+        }
+    }
+
+    #[test]
+    fn a_chip_that_finds_other_bits_is_not_used() {
+        for chip in found() {
+            let [hash, product] = TEXT;
+            let wrong = hash.replace("turn(b ^ c, 7u)", "turn(b ^ c, 8u)");
+            let other = Gpu::open_with(&chip, [&wrong, product], STRIP_BYTES).err();
+            // What B grows from is found wrong before its hash.
+            assert_eq!(other, Some(GpuError::Wrong("products")), "{chip}");
+            let wrong = hash.replace("turn(b ^ c, 25u)", "turn(b ^ c, 26u)");
+            let other = Gpu::open_with(&chip, [&wrong, product], STRIP_BYTES).err();
+            assert_eq!(other, Some(GpuError::Wrong("rounds")), "{chip}");
+            let other = Gpu::open_with(&chip, [hash, "nonsense"], STRIP_BYTES).err();
+            assert!(matches!(other, Some(GpuError::Driver(_))), "{chip}: {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_chip_that_goes_away_is_an_error() {
+        for chip in found() {
+            let shape = Shape::new(Entries::Byte, 64, 32).unwrap();
+            let mut gpu = Gpu::open(&chip).unwrap();
+            gpu.begin(shape, &Seed([1; 32])).unwrap();
+            gpu.device.device.destroy();
+            let found = gpu.round(&Seed([1; 32]), 0, 5).err();
+            assert!(matches!(found, Some(GpuError::Lost(_))), "{chip}: {found:?}");
+            assert!(gpu.product(&[1; 64], &mut [0; 64]).is_err(), "{chip}");
+        }
+    }
+
+    #[test]
+    fn a_side_that_no_binding_holds_is_an_error() {
+        for chip in found() {
+            let mut gpu = Gpu::open(&chip).unwrap();
+            let allowed = gpu.device.device.limits().max_storage_buffer_binding_size;
+            let shape = Shape::new(Entries::Byte, ionet_trust::SIDE_MAX, 64).unwrap();
+            if allowed < 1 << 32 {
+                let found = gpu.begin(shape, &Seed([1; 32])).err();
+                assert!(matches!(found, Some(GpuError::Limit { .. })), "{chip}: {found:?}");
+            }
+        }
     }
 }
