@@ -4,6 +4,7 @@
 //! quoting, single times are not.
 
 mod by_hand;
+mod chips;
 mod cluster_start;
 mod control_plane;
 mod counted;
@@ -44,6 +45,9 @@ struct Args {
     /// Pairs of cluster starts
     #[arg(long, default_value_t = 5)]
     runs: usize,
+    /// A file to which measured rows of calibration data are appended
+    #[arg(long)]
+    calibration: Option<PathBuf>,
     /// Only these sections
     #[arg(long, value_enum)]
     only: Vec<report::Section>,
@@ -77,7 +81,8 @@ async fn main() -> anyhow::Result<()> {
         report.section(report::Section::WalletGraph, &wallet_graph::measure()?);
     }
     if wanted(report::Section::Proving) {
-        report.section(report::Section::Proving, &proving::measure()?);
+        let text = [proving::measure()?, chips::measure(args.calibration.as_deref())?];
+        report.section(report::Section::Proving, &text.join("\n\n"));
     }
     report.save(&args.out)?;
     println!("wrote {}", args.out.display());

@@ -164,7 +164,7 @@ Aims: under 4 ms and 64 kB a proof. At the slowest of these a million chips an h
 
 The processor's kernel does {one:.2} thousand million multiply-adds a second on one thread and
 {two:.2} on {threads} (side {KERNEL_SIDE}). Reference: the compiler's own code for a dot product
-of numbers that never leave the first cache does {usual:.2} on one. No kernel for other chips exists
-yet. With the default settings a device works {duty:.2} % of its time for trials.",
+of numbers that never leave the first cache does {usual:.2} on one. With the default settings a
+device works {duty:.2} % of its time for trials.",
     ))
 }

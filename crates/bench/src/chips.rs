@@ -1,0 +1,209 @@
+//! What each chip of this machine does in whole rounds and passes, beside the processor in the
+//! same run; a row of calibration data for each card that the catalogue knows.
+
+use crate::stats::median;
+use anyhow::{Context as _, ensure};
+use ionet_core::DeviceId;
+use ionet_core::catalogue::{ChipKind, classify};
+use ionet_prover::{
+    AnyKernel, AnyStreamer, Chip, Cpu, Gpu, Passes, Prover, Ram, Streamer, Vram, chips,
+};
+use ionet_trust::classes::{CALIBRATION, Proven, Row, Rows, Source, fits};
+use ionet_trust::memory::Memory;
+use ionet_trust::{Beacon, Entries, Shape};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+/// Entries in a leaf.
+const WIDTH: u32 = 64;
+/// Side on processors and what they stand in for, and on cards, which smaller ones leave idle.
+const SIDES: [u32; 2] = [1_024, 16_384];
+/// Memory on those, and on cards of no known class.
+const BYTES: [u64; 2] = [64 << 20, 4 << 30];
+/// Rounds or passes, after one that is not counted; the median counts.
+const RUNS: usize = 5;
+/// What NVIDIA's cards have for a PCI vendor.
+const NVIDIA: u32 = 0x10de;
+/// What Apple's chips have.
+const APPLE: u32 = 0x106b;
+const BEACON: Beacon = Beacon([1; 32]);
+const DEVICE: DeviceId = DeviceId([3; 32]);
+
+/// Units a second.
+struct Rates {
+    integer: f64,
+    nibble: f64,
+    stream: f64,
+    memory: Memory,
+}
+
+/// Seconds of the median run.
+fn seconds<E>(mut work: impl FnMut() -> Result<bool, E>) -> anyhow::Result<f64>
+where
+    anyhow::Error: From<E>,
+{
+    work()?;
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        let started = Instant::now();
+        ensure!(work()?, "a proof holds so many");
+        times.push(started.elapsed().as_secs_f64());
+    }
+    Ok(median(&times))
+}
+
+fn multiplied(kernel: AnyKernel, entries: Entries, side: u32) -> anyhow::Result<f64> {
+    let shape = Shape::new(entries, side, WIDTH)?;
+    let mut prover = Prover::start(kernel, shape, BEACON, DEVICE)?;
+    Ok(shape.operations() as f64 / seconds(|| prover.round())?)
+}
+
+fn streamed<S: Streamer>(streamer: S, memory: Memory) -> anyhow::Result<f64>
+where
+    anyhow::Error: From<S::Error>,
+{
+    let mut passes = Passes::start(streamer, memory, BEACON, DEVICE, 0)?;
+    Ok(2.0 * memory.bytes() as f64 / seconds(|| passes.pass())?)
+}
+
+fn processor(threads: usize) -> anyhow::Result<Rates> {
+    let kernel = || AnyKernel::Cpu(Cpu::new(threads));
+    let memory = Memory::new(BYTES[0])?;
+    Ok(Rates {
+        integer: multiplied(kernel(), Entries::Byte, SIDES[0])?,
+        nibble: multiplied(kernel(), Entries::Nibble, SIDES[0])?,
+        stream: streamed(AnyStreamer::Ram(Ram::new(threads)), memory)?,
+        memory,
+    })
+}
+
+fn rates(chip: &Chip, claim: Option<&Row>) -> anyhow::Result<Rates> {
+    let card = usize::from(!chip.software);
+    let kernel = || Gpu::open(chip).map(|gpu| AnyKernel::Gpu(Box::new(gpu)));
+    let bytes = claim.map_or(BYTES[card], |row| row.memory << 30);
+    let memory = Memory::within(bytes).context("no memory")?;
+    Ok(Rates {
+        integer: multiplied(kernel()?, Entries::Byte, SIDES[card])?,
+        nibble: multiplied(kernel()?, Entries::Nibble, SIDES[card])?,
+        stream: streamed(AnyStreamer::Vram(Box::new(Vram::open(chip)?)), memory)?,
+        memory,
+    })
+}
+
+/// The claimed row of a card's class.
+fn claim<'a>(rows: &'a Rows, chip: &Chip) -> Option<&'a Row> {
+    let kind = match chip.vendor {
+        NVIDIA => ChipKind::Nvidia,
+        APPLE => ChipKind::Apple,
+        _ => return None,
+    };
+    let class = classify(kind, &chip.name).filter(|_| !chip.software)?;
+    rows.get(class)
+}
+
+/// A row of what was measured. There is no kernel for matrix units: the rate of half bytes is the
+/// shader's, and the row says so.
+fn row(chip: &str, claim: &Row, rates: &Rates, date: &str) -> Row {
+    let giga = |rate: f64| ((rate / 1e9) as u64).max(1);
+    Row {
+        integer: giga(rates.integer),
+        matrix: giga(rates.nibble),
+        stream: giga(rates.stream),
+        memory: (rates.memory.bytes() >> 30).max(1),
+        source: Source::Measured(format!(
+            "{date}, {chip}, ionet-bench --only proving, wgpu shader integers for all rates"
+        )),
+        ..claim.clone()
+    }
+}
+
+fn line(name: &str, rates: &Rates, claim: Option<&Row>) -> String {
+    // The table's integer rate is half of the peak.
+    let share =
+        |row: &Row| format!("{:.0} %", rates.integer / (2.0 * row.typical()[0] as f64) * 100.0);
+    format!(
+        "| {name} | {:.1} | {:.1} | {:.2} in {} MiB | {} |\n",
+        rates.integer / 1e9,
+        rates.nibble / 1e9,
+        rates.stream / 1e9,
+        rates.memory.bytes() >> 20,
+        claim.map_or("not known".to_owned(), share)
+    )
+}
+
+/// A card's row, and which classes its rates fit. A row that could not be read again is an error.
+fn calibrated(row: &Row, into: Option<&Path>) -> anyhow::Result<String> {
+    Rows::default().merge(row.clone())?;
+    let [integer, _, stream, bytes] = row.typical().map(Some);
+    let proven = Proven { integer, matrix: None, stream, bytes };
+    let found: Vec<String> =
+        fits(&Rows::parse(CALIBRATION)?, &proven).iter().map(|fit| fit.class.to_string()).collect();
+    if let Some(path) = into {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+        writeln!(file, "{row}").with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(format!("\n    {row}\n\nIts rates are those of: {}.\n", found.join(", ")))
+}
+
+/// Text for the section; rows of cards are appended to `into`.
+pub(crate) fn measure(into: Option<&Path>) -> anyhow::Result<String> {
+    let threads = std::thread::available_parallelism()?.get();
+    let known = Rows::parse(CALIBRATION)?;
+    let output = std::process::Command::new("date").args(["-u", "+%F"]).output()?;
+    let date = String::from_utf8(output.stdout)?.trim().to_owned();
+    let mut lines = line(&format!("processor, {threads} threads"), &processor(threads)?, None);
+    let mut cards = String::new();
+    for chip in chips() {
+        let claim = claim(&known, &chip);
+        let rates = match rates(&chip, claim) {
+            Ok(rates) => rates,
+            Err(error) => {
+                writeln!(lines, "| {chip} | failed: {error} | | | |")?;
+                continue;
+            }
+        };
+        let kind = if chip.software { " (software)" } else { "" };
+        lines += &line(&format!("{chip}{kind}"), &rates, claim);
+        if let Some(claim) = claim {
+            cards += &calibrated(&row(&chip.name, claim, &rates, &date), into)?;
+        }
+    }
+    Ok(format!(
+        "\
+Whole rounds and passes, as trials count them (expanding, multiplying or mixing, hashing), on
+everything that multiplies here; medians of {RUNS}. Sides {} on processors and software chips,
+{} on cards. Thousand millions a second.
+
+| chip | multiply-adds of bytes | of half bytes | bytes streamed | share of integer peak |
+| --- | --- | --- | --- | --- |
+{lines}{cards}",
+        SIDES[0], SIDES[1]
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measured_row_is_read_again_and_fits_its_class() {
+        let known = Rows::parse(CALIBRATION).unwrap();
+        let class = classify(ChipKind::Nvidia, "NVIDIA GeForce RTX 4090").unwrap();
+        let claim = known.get(class).unwrap();
+        let rates = Rates {
+            integer: 10.3e12,
+            nibble: 9.9e12,
+            stream: 705e9,
+            memory: Memory::new(22 << 30).unwrap(),
+        };
+        let row = row("NVIDIA GeForce RTX 4090", claim, &rates, "2026-11-24");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = calibrated(&row, Some(file.path())).unwrap();
+        assert!(text.contains("rtx-4090"), "{text}");
+        let written = Rows::parse(&std::fs::read_to_string(file.path()).unwrap()).unwrap();
+        assert_eq!(written.get(class), Some(&row));
+        assert!(matches!(row.source, Source::Measured(_)));
+    }
+}
