@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A trial whose record is kept.
+/// A trial whose record is kept, or that came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TrialSummary {
     /// Its number.
@@ -18,8 +18,13 @@ pub struct TrialSummary {
     pub tasks_proven: u32,
     /// Tasks in all.
     pub tasks: u32,
-    /// The hash of the record's bytes, in hex: what the lane's next anchor names.
-    pub record_hash: String,
+    /// The hash of the record's bytes, in hex: what the lane's next anchor names. None if it came
+    /// to nothing.
+    pub record_hash: Option<String>,
+    /// The transaction that promised its secret.
+    pub promise: String,
+    /// Why it came to nothing, in words: it has no record, and nobody was judged by it.
+    pub void: Option<String>,
 }
 
 /// A device was asked to prove its chips.

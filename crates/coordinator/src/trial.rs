@@ -5,7 +5,7 @@
 //! promised secret and a block. See `ionet_trust::record` for what is published and why.
 //!
 //! ```text
-//! promise -> calling -> start block -> work -> commitments -> anchor -> block after it
+//! promise -> calling -> for each task (block -> work -> commitments) -> anchor -> block after it
 //!         -> secret, question -> proofs -> record -> verdicts
 //! ```
 
@@ -16,7 +16,7 @@ mod shelf;
 mod talk;
 
 pub use settings::TrialSettings;
-pub use shelf::Shelf;
+pub use shelf::{Begun, Shelf, Void};
 
 use crate::clock::Clock;
 use crate::control::{Control, ControlError, Prover};
@@ -25,6 +25,7 @@ use crate::sessions::Sessions;
 use ionet_core::{DeviceId, TrialId, rfc3339};
 use ionet_ledger::LedgerError;
 use ionet_trust::Secret;
+use ionet_trust::classes::Rows;
 use ionet_trust::record::{Lane, Mark, Outcome, Record, promise_text, wait_ms};
 use ionet_trust::verdict::Period;
 use prometheus::{IntCounterVec, Opts};
@@ -149,7 +150,9 @@ pub(crate) struct Trials {
     asked: Asked,
     state: State,
     waiting: BTreeMap<DeviceId, Waiting>,
+    rows: Rows,
     outcomes: IntCounterVec,
+    voids: IntCounterVec,
 }
 
 impl Trials {
@@ -162,16 +165,22 @@ impl Trials {
         archive: Archive,
     ) -> Result<Self, TrialsError> {
         let Archive { shelf, asked } = archive;
-        let state = shelf.state()?;
+        let (state, void) = shelf.settled("the coordinator stopped in the middle of it")?;
         asked.open(settings.pause_ms());
-        let opts =
-            Opts::new("ionet_coordinator_trial_tasks_total", "Tasks of trials, by what came of it");
-        let outcomes = IntCounterVec::new(opts, &["outcome"]).expect("the name is valid");
-        if let Err(e) = control.metrics().register(Box::new(outcomes.clone())) {
-            tracing::warn!(error = %e, "trials are not counted");
-        }
-        let waiting = BTreeMap::new();
-        Ok(Self {
+        let count = |name, help, label| {
+            let counter = IntCounterVec::new(Opts::new(name, help), &[label]);
+            let counter = counter.expect("the name is valid");
+            if let Err(e) = control.metrics().register(Box::new(counter.clone())) {
+                tracing::warn!(error = %e, "trials are not counted");
+            }
+            counter
+        };
+        let help = "Tasks of trials, by what came of it";
+        let outcomes = count("ionet_coordinator_trial_tasks_total", help, "outcome");
+        let help = "Trials that came to nothing after their start, by lane";
+        let voids = count("ionet_coordinator_trials_void_total", help, "lane");
+        let (rows, waiting) = (ask::rows(&settings), BTreeMap::new());
+        let trials = Self {
             settings,
             control,
             sessions,
@@ -181,8 +190,18 @@ impl Trials {
             asked,
             state,
             waiting,
+            rows,
             outcomes,
-        })
+            voids,
+        };
+        trials.tell_void(void);
+        Ok(trials)
+    }
+
+    fn tell_void(&self, void: Option<Void>) {
+        let Some(Void { begun, why }) = void else { return };
+        self.voids.with_label_values(&[&begun.lane]).inc();
+        tracing::warn!(trial = %begun.trial, lane = begun.lane, why, "a trial is void");
     }
 
     /// Holds trials until the leader leads no longer.
@@ -193,7 +212,7 @@ impl Trials {
                 Ok(()) => (),
                 Err(TrialsError::Control(ControlError::NotLeader)) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "a trial is void");
+                    tracing::warn!(%error, "trials");
                     tokio::time::sleep(VOID_PAUSE).await;
                 }
             }
@@ -237,11 +256,12 @@ impl Trials {
         let ids: Vec<_> = devices.iter().map(|d| d.device).collect();
         self.asked.worked(&devices, self.clock.now().0);
         let held = self.hold(lane, devices).await;
-        if held.is_err() {
-            // Its secret may be known to some: it is not used again.
-            *self.state.line(lane) =
-                shelf::Line { last: self.state.line(lane).last.take(), ..Default::default() };
-            self.shelf.keep_state(&self.state)?;
+        if let Err(error) = &held
+            && self.state.begun.is_some()
+        {
+            let (state, void) = self.shelf.settled(&error.to_string())?;
+            self.state = state;
+            self.tell_void(void);
         }
         let still = self.control.provers().await?;
         for id in ids {
@@ -310,13 +330,21 @@ impl Trials {
     }
 
     /// The number of the trial that begins, on disk before anything else of it.
-    fn number(&mut self, lane: Lane) -> Result<TrialId, TrialsError> {
-        self.state.newest += 1;
+    fn number(&mut self, lane: Lane, promised: &Promised) -> Result<TrialId, TrialsError> {
+        let trial = TrialId(self.state.newest + 1);
+        let mut state = self.state.clone();
+        state.newest = trial.0;
+        state.begun = Some(Begun {
+            trial,
+            lane: lane.name().to_owned(),
+            began_ms: self.clock.now().0,
+            promise: hex::encode(promised.transaction),
+        });
         // A restart in the middle must not use the secret again.
-        let mut kept = self.state.clone();
-        kept.line(lane).secret = None;
-        self.shelf.keep_state(&kept)?;
-        Ok(TrialId(self.state.newest))
+        state.line(lane).secret = None;
+        self.shelf.keep_state(&state)?;
+        self.state = state;
+        Ok(trial)
     }
 
     async fn newest_block(&self) -> Result<Mark, TrialsError> {
@@ -343,6 +371,7 @@ impl Trials {
                 Outcome::Silent => "silent",
                 Outcome::Declined => "declined",
                 Outcome::Rejected => "rejected",
+                Outcome::Withheld => "withheld",
             };
             self.outcomes.with_label_values(&[outcome]).inc();
             *counts.entry(outcome).or_insert(0) += 1;

@@ -18,8 +18,9 @@ impl fmt::Display for TrialId {
     }
 }
 
-/// Work that a device does in a trial. A device does its tasks one after the other, from the
-/// beacon on, and commits to each when it is done: what arrives when is the measured time.
+/// Work that a device does in a trial. A device does its tasks one after the other, each from a
+/// beacon of its own on, and commits to each when it is done: what arrives when is the measured
+/// time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "work", rename_all = "kebab-case")]
 pub enum Task {
@@ -40,7 +41,7 @@ pub enum Task {
     Stream {
         /// Bytes: a number of pages that `trust::memory` has a size for.
         bytes: u64,
-        /// Pages to open afterwards.
+        /// Pairs of pages to open afterwards.
         openings: u16,
         /// Milliseconds of work.
         time_ms: u32,

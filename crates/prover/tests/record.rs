@@ -17,6 +17,7 @@ fn trial() -> (Record, Proofs) {
     let mark = |slot: u64| Mark { slot, hash: [slot as u8; 32] };
     let mut record = Record {
         trial: TrialId(5),
+        before: TrialId(2),
         lane: Lane::Period,
         genesis: [1; 32],
         coordinator: Wallet([2; 32]),
@@ -27,7 +28,7 @@ fn trial() -> (Record, Proofs) {
         secret,
         basis: mark(10),
         period_ms: 60_000,
-        start: mark(20),
+        starts: vec![Start { mark: mark(20), at_us: 0 }],
         anchor_slot: 25,
         anchor: [7; 64],
         late: mark(26),
@@ -37,10 +38,11 @@ fn trial() -> (Record, Proofs) {
         entries: vec![],
     };
     let shape = shape_of(&TASK).unwrap().unwrap();
-    let beacon = record.start.beacon(&record.genesis);
+    let beacon = record.beacon(0).unwrap();
     let late = record.late.beacon(&record.genesis);
     let challenge = Challenge::new(&beacon, &late, &secret, &record.promised).unwrap();
     let hour = Hour::new(shape, beacon, challenge, 8);
+    let question = Question::new(&TASK, beacon, challenge).unwrap();
     let mut proofs = Vec::new();
     for n in 1..=5u8 {
         let device = DeviceId([n; 32]);
@@ -61,7 +63,7 @@ fn trial() -> (Record, Proofs) {
                 if n == 5 {
                     bytes[40] ^= 1;
                 }
-                let outcome = outcome_of(&hour, device, &commitment, &bytes);
+                let outcome = question.outcome(device, 0, &commitment, &bytes);
                 let proof = Some(proof_hash(&bytes));
                 proofs.push((device, bytes));
                 Answer { committed: Some((commitment, arrived)), outcome, proof }
@@ -90,6 +92,7 @@ fn a_trial_replays_with_all_its_outcomes() {
     assert_eq!(found.tasks[0].rate, 64u64.pow(3) * 1_000_000 / 900_001);
     assert_eq!(found.tasks[0].rate_by_slots, 64u64.pow(3) * 1_000 / (5 * SLOT_MS_MAX));
     assert!(found.wait_ms < 60_000);
+    assert_eq!(found.voided, 2, "numbers 3 and 4");
     let bytes = record.encode();
     assert_eq!(Record::decode(&bytes).unwrap(), record);
 }
@@ -104,7 +107,7 @@ fn what_a_coordinator_may_want_to_change_is_found() {
             r.secret = Secret([1; 32]);
             r.promised = r.secret.precommitment();
         }),
-        ("another start", |r| r.start.hash = [0; 32]),
+        ("another start", |r| r.starts[0].mark.hash = [0; 32]),
         ("another late block", |r| r.late.hash = [0; 32]),
         ("a basis that was known at the promise", |r| r.promise_slot = r.basis.slot),
         ("an anchor before the start", |r| r.anchor_slot = 20),

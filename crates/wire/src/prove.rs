@@ -1,15 +1,24 @@
 //! A trial: the conversation on a stream that the coordinator opens for it.
 //!
-//! Both sides open, then: [`ToProver::Start`] with the beacon, a [`FromProver::Commitment`] for
-//! each task as soon as it is done, [`ToProver::Ask`] with what makes the challenge, one
-//! [`FromProver::Proof`] a task, and [`ToProver::Judged`] at the end. Everything that either side
+//! Both sides open, then [`ToProver::Start`] with the first task's beacon. The device answers each
+//! task with a [`FromProver::Commitment`] as soon as it is done, or with [`FromProver::Skipped`];
+//! the next task begins for everybody at once, with [`ToProver::Next`] and a beacon of its own.
+//! After the last one [`ToProver::Ask`] brings what makes the challenge, one [`FromProver::Proof`]
+//! for each commitment follows, and [`ToProver::Judged`] at the end. Everything that either side
 //! sends is bounded by the frame, and checked before it is used.
+//!
+//! A device may decline at any moment before the question. Afterwards a proof that does not come
+//! counts like a wrong one.
 
 use ionet_core::{Task, TrialId, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The feature by which a device says that it can be asked to prove.
 pub const FEATURE: &str = "prove/1";
+/// It also passes over memory, and so knows trials of several tasks.
+pub const STREAM_FEATURE: &str = "prove-stream/1";
+/// It drives the one chip of its inventory: what is asked of its chips is done there.
+pub const CHIP_FEATURE: &str = "prove-chip/1";
 
 /// Coordinator to device.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,12 +28,23 @@ pub enum ToProver {
     Start {
         /// Which trial.
         trial: TrialId,
-        /// The beacon.
+        /// The first task's beacon.
         beacon: [u8; 32],
         /// What to do, one after the other; at most [`ionet_core::TASKS_MAX`].
         tasks: Vec<Task>,
+        /// Whether it is asked of the device's chip, not of its processor. Only of devices that
+        /// say [`CHIP_FEATURE`].
+        #[serde(default)]
+        on_chip: bool,
     },
-    /// The deadline is over, and every commitment stands on the chain.
+    /// The next task begins, for everybody.
+    Next {
+        /// Its number in the start's list, from 1.
+        task: u8,
+        /// Its beacon.
+        beacon: [u8; 32],
+    },
+    /// The last deadline is over, and every commitment stands on the chain.
     Ask {
         /// The beacon of after the deadline.
         late: [u8; 32],
@@ -52,7 +72,14 @@ pub enum FromProver {
         /// The hash that binds all rounds.
         hash: [u8; 32],
     },
-    /// The leaves that were asked for.
+    /// This task it cannot do, or not now; the others it does.
+    Skipped {
+        /// Its number.
+        task: u8,
+        /// Why, for the owner's eyes.
+        reason: String,
+    },
+    /// What was asked for of one commitment, in the order of tasks.
     Proof {
         /// The task's number.
         task: u8,

@@ -33,7 +33,7 @@ impl Agent {
             .await?;
         Ok(Hello {
             software: format!("ionet-worker/{}", env!("CARGO_PKG_VERSION")),
-            features: vec![ionet_wire::prove::FEATURE.to_owned()],
+            features: self.proving.features(),
             enrolment: self.enrolment.clone(),
             last_session,
             boot: self.boot,

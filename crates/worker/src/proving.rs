@@ -1,30 +1,43 @@
 //! A trial, on the device's side: rounds at low priority until the time is over, a commitment,
 //! and the leaves that are asked for afterwards.
 //!
+//! Each task has a beacon of its own, and begins when it comes. What the device cannot do of it is
+//! skipped with a reason.
+//!
 //! One trial at a time, on a thread of its own. Work for a cluster comes first: a device that
 //! serves declines, and one that is hired in the middle of a trial stops proving.
 
+mod work;
+
+pub(crate) use work::Unit;
+
 use crate::agent::Agent;
-use ionet_core::{DeviceId, TASKS_MAX, Task, Verdict};
-use ionet_prover::{Cpu, Prover};
+use ionet_core::{ChipKind, Inventory, TASKS_MAX, Task, Verdict};
+use ionet_trust::memory::Memory;
 use ionet_trust::record::shape_of;
-use ionet_trust::{Beacon, Challenge, Secret, Shape};
+use ionet_trust::{Beacon, Secret};
 use ionet_wire::endpoint::{RecvStream, SendStream};
 use ionet_wire::frame::{self, FrameError};
 use ionet_wire::message::Opened;
-use ionet_wire::prove::{FromProver, ToProver};
+use ionet_wire::prove::{self, FromProver, ToProver};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as std_mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
+use work::{Plan, Step, Work};
 
 /// From the stream's opening to the beacon: everyone is called before it comes.
 const START_MAX: Duration = Duration::from_secs(60);
-/// From the last commitment to the question: the chain has to take the commitments in.
-const ASK_MAX: Duration = Duration::from_secs(90);
+/// From one task's commitment to the next task: all others do theirs meanwhile.
+const NEXT_MAX: Duration = Duration::from_secs(90);
+/// From the last commitment to the question: others may have two more tasks, and the chain has to
+/// take the commitments in.
+const ASK_MAX: Duration = Duration::from_secs(270);
+/// Between two looks whether the machine is wanted for something else.
+const TICK: Duration = Duration::from_millis(50);
 /// From the last proof to the verdict: all others are checked meanwhile.
 const VERDICT_MAX: Duration = Duration::from_secs(120);
 /// Longest work that a trial may ask for.
@@ -33,24 +46,59 @@ const TIME_MS_MAX: u32 = 60_000;
 const OPENINGS_MAX: u16 = 256;
 /// Largest side on a processor: its matrices take 128 MiB.
 const SIDE_MAX: u32 = 4_096;
-/// Part of a round that may be missing when the time is over: its estimate is that of the last.
-const MARGIN: f64 = 1.1;
-/// Priority of the proving threads: a machine's other work goes first.
-const NICE: i32 = 10;
+/// Largest side on a chip: its matrices take 2 GiB of the chip's memory.
+const CHIP_SIDE_MAX: u32 = 16_384;
+/// Of the machine's memory that is for sale, and of what is free, a pass takes this part at most.
+const MEMORY_PART: u64 = 2;
 
-/// What a device may be asked at once.
+/// What a device may be asked at once, and what it proves with.
 #[derive(Debug)]
 pub(crate) struct Proving {
     turn: Arc<Semaphore>,
-    threads: usize,
+    processor: Unit,
+    /// The machine's chip, if it has one that a kernel drives.
+    chip: Option<Unit>,
+    /// Bytes of the machine's memory that a pass may take.
+    memory_bytes_max: u64,
 }
 
 impl Proving {
-    /// With so many thousandths of a thread to prove with.
-    pub(crate) fn new(cpu_milli: u32) -> Self {
-        let threads = cpu_milli.div_ceil(1_000).max(1) as usize;
-        Self { turn: Arc::new(Semaphore::new(1)), threads }
+    /// With what the inventory's slice holds, and the chip that was found.
+    pub(crate) fn new(inventory: &Inventory, chip: Option<Unit>) -> Self {
+        let threads = inventory.slice.cpu_milli.div_ceil(1_000).max(1) as usize;
+        Self {
+            turn: Arc::new(Semaphore::new(1)),
+            processor: Unit::Processor { threads },
+            chip,
+            memory_bytes_max: inventory.slice.memory_bytes / MEMORY_PART,
+        }
     }
+
+    /// What it can be asked for, in the words of a hello.
+    pub(crate) fn features(&self) -> Vec<String> {
+        let chip = self.chip.as_ref().map(|_| prove::CHIP_FEATURE);
+        let all = [prove::FEATURE, prove::STREAM_FEATURE].into_iter().chain(chip);
+        all.map(str::to_owned).collect()
+    }
+}
+
+/// The chip that trials drive: the only one of the inventory, and the only one that a driver shows
+/// of its vendor. Whatever a processor stands in for is none. Loads drivers: may take a second.
+pub(crate) fn find_chip(inventory: &Inventory) -> Option<Unit> {
+    let [chip] = &inventory.chips[..] else { return None };
+    let vendor = match chip.class.row().kind {
+        ChipKind::Cpu => return None,
+        ChipKind::Nvidia => 0x10de,
+        ChipKind::Apple => 0x106b,
+    };
+    let mut found = ionet_prover::chips();
+    found.retain(|chip| !chip.software && chip.vendor == vendor);
+    if found.len() != 1 {
+        let (model, drivers) = (&chip.model, found.len());
+        tracing::warn!(model, drivers, "no single driver for the chip: it stays claimed");
+        return None;
+    }
+    found.pop().map(|chip| Unit::Chip(Arc::new(chip)))
 }
 
 /// Why a trial ended early. None of it is the owner's to mend, except what was declined.
@@ -119,54 +167,88 @@ async fn next(
     timeout(limit, known).await.map_err(|_| TrialError::Late(what))?
 }
 
+/// Waits for something, unless the machine is wanted for something else meanwhile.
+async fn unless_hindered<T>(
+    agent: &Agent,
+    wanted: impl Future<Output = Result<T, TrialError>>,
+) -> Result<T, TrialError> {
+    tokio::pin!(wanted);
+    loop {
+        tokio::select! {
+            found = &mut wanted => return found,
+            () = tokio::time::sleep(TICK) => {
+                if let Some(reason) = hindrance(agent) {
+                    return Err(TrialError::Declined(reason.to_owned()));
+                }
+            }
+        }
+    }
+}
+
+async fn heard(
+    saying: &mut mpsc::Receiver<FromProver>,
+    part: &'static str,
+) -> Result<FromProver, TrialError> {
+    let lost = || TrialError::Declined(format!("the prover broke down before its {part}"));
+    saying.recv().await.ok_or_else(lost)
+}
+
 async fn talk(
     agent: &Agent,
     send: &mut SendStream,
     receive: &mut RecvStream,
 ) -> Result<(), TrialError> {
-    let ToProver::Start { trial, beacon, tasks } = next(receive, START_MAX, "no start").await?
-    else {
+    let (said, mut saying) = mpsc::channel(2 * TASKS_MAX);
+    let (steps, told) = std_mpsc::channel();
+    let stop = Arc::new(StopOnDrop::default());
+    let work = Work::new(agent.key.id(), told, said, stop.0.clone());
+    let chip = agent.proving.chip.clone();
+    let run = move || work.run(chip.as_ref());
+    std::thread::Builder::new().name("prover".to_owned()).spawn(run)?;
+    let start = next(receive, START_MAX, "no start").await?;
+    let ToProver::Start { trial, beacon, tasks, on_chip } = start else {
         return Err(TrialError::Order("the first message is a start"));
     };
-    let shapes = checked(&tasks).map_err(TrialError::Declined)?;
-    tracing::debug!(%trial, tasks = tasks.len(), "proving");
-    let (said, mut saying) = mpsc::channel(2 * TASKS_MAX);
-    let (ask, asked) = std_mpsc::sync_channel(1);
-    let stop = Arc::new(StopOnDrop::default());
-    let work = Work {
-        device: agent.key.id(),
-        beacon: Beacon(beacon),
-        tasks: tasks.iter().copied().zip(shapes).collect(),
-        threads: agent.proving.threads,
-        stop: stop.0.clone(),
-    };
-    std::thread::Builder::new().name("prover".to_owned()).spawn(move || work.run(&said, &asked))?;
-    // Each task's commitment, then after the question each task's proof.
-    for part in ["commitment", "proof"] {
-        for _ in &tasks {
-            let message = loop {
-                tokio::select! {
-                    message = saying.recv() => break message,
-                    () = tokio::time::sleep(Duration::from_millis(50)) => {
-                        if let Some(reason) = hindrance(agent) {
-                            return Err(TrialError::Declined(reason.to_owned()));
-                        }
-                    }
+    let plans = checked(&agent.proving, &tasks, on_chip).map_err(TrialError::Declined)?;
+    tracing::debug!(%trial, tasks = tasks.len(), on_chip, "proving");
+    let chip = agent.proving.chip.clone().filter(|_| on_chip);
+    let unit = chip.unwrap_or_else(|| agent.proving.processor.clone());
+    let all: Vec<_> = tasks.into_iter().zip(plans).collect();
+    let count = all.len();
+    let _ = steps.send(Step::Begin { tasks: all, unit });
+    let (mut beacon, mut committed) = (Beacon(beacon), 0);
+    for number in 0..count {
+        if number > 0 {
+            let begun = next(receive, NEXT_MAX, "no next task");
+            match unless_hindered(agent, begun).await? {
+                ToProver::Next { task, beacon: later } if usize::from(task) == number => {
+                    beacon = Beacon(later);
                 }
-            };
-            let lost = || TrialError::Declined(format!("the prover broke down before its {part}"));
-            frame::write(send, &message.ok_or_else(lost)?).await?;
-        }
-        if part == "commitment" {
-            match next(receive, ASK_MAX, "no question").await? {
-                ToProver::Ask { late, secret } => {
-                    let _ = ask.send((Beacon(late), Secret(secret)));
-                }
-                _ => return Err(TrialError::Order("after the commitments comes the question")),
+                _ => return Err(TrialError::Order("after a commitment comes the next task")),
             }
         }
+        let _ = steps.send(Step::Work { number, beacon });
+        let message = unless_hindered(agent, heard(&mut saying, "commitment")).await?;
+        committed += usize::from(matches!(message, FromProver::Commitment { .. }));
+        frame::write(send, &message).await?;
     }
-    match next(receive, VERDICT_MAX, "no verdict").await? {
+    if committed > 0 {
+        let asked = next(receive, ASK_MAX, "no question");
+        match unless_hindered(agent, asked).await? {
+            ToProver::Ask { late, secret } => {
+                let _ = steps.send(Step::Open { late: Beacon(late), secret: Secret(secret) });
+            }
+            _ => return Err(TrialError::Order("after the commitments comes the question")),
+        }
+        // From here on a proof that does not come counts as a wrong one: whatever else the
+        // machine is wanted for waits for this moment.
+        for _ in 0..committed {
+            let message = heard(&mut saying, "proof").await?;
+            frame::write(send, &message).await?;
+        }
+    }
+    drop(steps);
+    match next(receive, ASK_MAX.max(VERDICT_MAX), "no verdict").await? {
         ToProver::Judged { verdict } => tell(agent, &verdict),
         _ => return Err(TrialError::Order("after the proofs comes the verdict")),
     }
@@ -181,27 +263,45 @@ fn tell(agent: &Agent, verdict: &Verdict) {
     tracing::info!(tier = %verdict.tier, score = verdict.score, class, reason, "judged");
 }
 
-/// The shapes of the tasks, if this device does all of them; else why not.
-fn checked(tasks: &[Task]) -> Result<Vec<Shape>, String> {
+/// How the tasks are done, if they are such as this device does; else why not.
+fn checked(proving: &Proving, tasks: &[Task], on_chip: bool) -> Result<Vec<Plan>, String> {
     if tasks.is_empty() || tasks.len() > TASKS_MAX {
         return Err(format!("a trial has 1 to {TASKS_MAX} tasks, not {}", tasks.len()));
     }
-    tasks.iter().map(shape).collect()
+    if on_chip && proving.chip.is_none() {
+        return Err("this device drives no chip".to_owned());
+    }
+    tasks.iter().map(|task| plan(proving, task, on_chip)).collect()
 }
 
-fn shape(task: &Task) -> Result<Shape, String> {
+fn plan(proving: &Proving, task: &Task, on_chip: bool) -> Result<Plan, String> {
     if !(1..=TIME_MS_MAX).contains(&task.time_ms()) {
         return Err(format!("a task takes 1 to {TIME_MS_MAX} ms, not {}", task.time_ms()));
     }
-    let none = || "this device has no memory of its own to prove".to_owned();
-    let Task::Multiply { side, openings, .. } = *task else { return Err(none()) };
+    let (Task::Multiply { openings, .. } | Task::Stream { openings, .. }) = *task;
     if !(1..=OPENINGS_MAX).contains(&openings) {
         return Err(format!("1 to {OPENINGS_MAX} leaves are opened, not {openings}"));
     }
-    if side > SIDE_MAX {
-        return Err(format!("a processor multiplies matrices of up to {SIDE_MAX}, not {side}"));
+    match *task {
+        Task::Multiply { side, .. } => {
+            let most = if on_chip { CHIP_SIDE_MAX } else { SIDE_MAX };
+            if side > most {
+                return Err(format!("it multiplies matrices of up to {most}, not {side}"));
+            }
+            let shape = shape_of(task).ok_or("no shape")?.map_err(|e| e.to_string())?;
+            Ok(Plan::Products(shape))
+        }
+        Task::Stream { bytes, .. } => {
+            let memory = Memory::new(bytes).map_err(|e| e.to_string())?;
+            // A chip says itself what it has.
+            let most = if on_chip { u64::MAX } else { proving.memory_bytes_max };
+            if bytes > most {
+                let why = format!("a pass takes at most {most} bytes of memory, not {bytes}");
+                return Ok(Plan::Skip(why));
+            }
+            Ok(Plan::Passes { memory, of_machine: !on_chip })
+        }
     }
-    shape_of(task).ok_or_else(none)?.map_err(|e| e.to_string())
 }
 
 /// Tells the prover's thread to end when the conversation does.
@@ -214,69 +314,6 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// A trial's work, for a thread of its own.
-struct Work {
-    device: DeviceId,
-    beacon: Beacon,
-    tasks: Vec<(Task, Shape)>,
-    threads: usize,
-    stop: Arc<AtomicBool>,
-}
-
-impl Work {
-    fn run(self, said: &mpsc::Sender<FromProver>, asked: &std_mpsc::Receiver<(Beacon, Secret)>) {
-        yield_to_others();
-        let began = Instant::now();
-        let mut end = began;
-        let mut provers = Vec::with_capacity(self.tasks.len());
-        for (number, (task, shape)) in self.tasks.iter().enumerate() {
-            end += Duration::from_millis(task.time_ms().into());
-            let Some(prover) = self.rounds(*shape, end) else { return };
-            let hash = prover.commitment().0;
-            let _ = said.blocking_send(FromProver::Commitment { task: number as u8, hash });
-            provers.push(prover);
-        }
-        // The sender is gone when the conversation is.
-        let Ok((late, secret)) = asked.recv() else { return };
-        let promised = secret.precommitment();
-        let Ok(challenge) = Challenge::new(&self.beacon, &late, &secret, &promised) else { return };
-        for (number, ((task, shape), prover)) in self.tasks.iter().zip(&mut provers).enumerate() {
-            let Task::Multiply { openings, .. } = *task else { return };
-            let rounds = prover.rounds();
-            let asked = challenge.openings(*shape, self.device, rounds, openings.into());
-            let Ok(proof) = prover.open(&asked) else { return };
-            let _ =
-                said.blocking_send(FromProver::Proof { task: number as u8, bytes: proof.encode() });
-        }
-    }
-
-    /// As many rounds as end before `end`, but one at least. None if it was told to stop.
-    fn rounds(&self, shape: Shape, end: Instant) -> Option<Prover<Cpu>> {
-        let Ok(mut prover) = Prover::start(Cpu::new(self.threads), shape, self.beacon, self.device);
-        loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return None;
-            }
-            let round = Instant::now();
-            let Ok(more) = prover.round();
-            let took = round.elapsed().mul_f64(MARGIN);
-            if !more || Instant::now() + took > end {
-                return Some(prover);
-            }
-        }
-    }
-}
-
-/// Lowers the priority of this thread; those that it starts inherit it.
-fn yield_to_others() {
-    // SAFETY: the call takes three integers. 0 is the calling thread on Linux; elsewhere it is
-    // the whole process, so there it is left out.
-    #[cfg(target_os = "linux")]
-    if unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, NICE) } != 0 {
-        tracing::debug!("the prover runs at the usual priority");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,10 +323,22 @@ mod tests {
         Task::Multiply { units: Units::Integer, side, width, openings, time_ms }
     }
 
+    fn proving(memory_bytes_max: u64) -> Proving {
+        Proving {
+            turn: Arc::new(Semaphore::new(1)),
+            processor: Unit::Processor { threads: 1 },
+            chip: None,
+            memory_bytes_max,
+        }
+    }
+
     #[test]
     fn tasks_beyond_a_limit_are_declined_with_a_reason() {
         let fine = task(128, 64, 8, 100);
-        assert_eq!(checked(&[fine]).unwrap().len(), 1);
+        let proving = proving(1 << 20);
+        assert_eq!(checked(&proving, &[fine], false).unwrap().len(), 1);
+        assert!(checked(&proving, &[fine], true).is_err(), "it has no chip");
+        let pass = |bytes, openings| Task::Stream { bytes, openings, time_ms: 100 };
         for wrong in [
             vec![],
             vec![fine; TASKS_MAX + 1],
@@ -301,9 +350,21 @@ mod tests {
             vec![task(128, 64, 8, 0)],
             vec![task(128, 64, 8, TIME_MS_MAX + 1)],
             vec![fine, task(128, 64, 8, u32::MAX)],
-            vec![Task::Stream { bytes: 1 << 30, openings: 4, time_ms: 100 }],
+            vec![pass(1 << 20, 0)],
+            vec![pass((1 << 20) + 1, 4)],
+            vec![pass(u64::MAX, 4)],
         ] {
-            assert!(checked(&wrong).is_err(), "{wrong:?}");
+            assert!(checked(&proving, &wrong, false).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_pass_over_more_than_the_owner_gives_is_skipped_and_the_rest_is_done() {
+        let pass = Task::Stream { bytes: 2 << 20, openings: 4, time_ms: 100 };
+        let tasks = [task(128, 64, 8, 100), pass];
+        let less = checked(&proving(1 << 20), &tasks, false).unwrap();
+        assert!(matches!(&less[..], [Plan::Products(_), Plan::Skip(_)]), "{less:?}");
+        let enough = checked(&proving(2 << 20), &tasks, false).unwrap();
+        assert!(matches!(&enough[..], [Plan::Products(_), Plan::Passes { .. }]), "{enough:?}");
     }
 }

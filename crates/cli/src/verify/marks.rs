@@ -18,8 +18,10 @@ pub(super) async fn check(
         let found = chain.block_at(mark.slot).await?;
         Ok::<_, LedgerError>(found == Some(Mark { slot: mark.slot, hash: mark.hash }))
     };
-    if !stands(&record.start).await? {
-        wrong.push("the block of the start is another one");
+    for start in &record.starts {
+        if !stands(&start.mark).await? {
+            wrong.push("the block of a task's start is another one");
+        }
     }
     let basis = Mark { slot: record.basis.slot, hash: record.basis.hash };
     if chain.block_after(record.promise_slot).await? != Some(basis) {

@@ -44,7 +44,7 @@ pub(crate) enum VerifyCommand {
         #[arg(long, value_name = "DIR", default_value = ".")]
         dir: PathBuf,
     },
-    /// Trials whose records the coordinator keeps, the newest first
+    /// Trials that the coordinator held, the newest first
     List {
         /// Those before this number.
         #[arg(long, value_name = "TRIAL")]
@@ -102,7 +102,10 @@ async fn list(context: &Context, before: Option<u64>) -> Result<()> {
                 t.lane.clone().into(),
                 started.into(),
                 number(t.devices.to_string()),
-                number(format!("{}/{}", t.tasks_proven, t.tasks)),
+                match &t.void {
+                    Some(why) => format!("void: {why}").into(),
+                    None => number(format!("{}/{}", t.tasks_proven, t.tasks)),
+                },
             ]);
         }
         format!("{table}\n\n`ionet verify replay TRIAL` computes one again")

@@ -4,7 +4,7 @@ use super::marks;
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
 use crate::output::number;
-use ionet_core::TrialId;
+use ionet_core::{Task, TrialId, Units};
 use ionet_trust::record::{Outcome, Proofs, Record, Replay, replay};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,10 @@ struct Report {
     lane: &'static str,
     coordinator: String,
     started_ms: i64,
-    start_slot: u64,
+    /// The slot in which each task started.
+    start_slots: Vec<u64>,
+    /// Trials since the record before that came to nothing.
+    voided: u64,
     anchor_slot: u64,
     /// What was looked up on the chain: `as the record says`, or why it was not.
     chain: String,
@@ -48,8 +51,11 @@ struct TaskReport {
     device: String,
     outcome: &'static str,
     rounds: u32,
-    multiply_adds_per_s: u64,
-    multiply_adds_per_s_by_slots: u64,
+    /// `integer`, `matrix` or `memory`.
+    task: &'static str,
+    /// Multiply-adds a second; bytes a second of memory.
+    rate: u64,
+    rate_by_slots: u64,
 }
 
 /// Reads, computes, looks up, tells.
@@ -93,13 +99,19 @@ fn report(record: &Record, found: &Replay, chain: String, wrong: Vec<String>) ->
             Outcome::Silent => ("silent", 0),
             Outcome::Declined => ("declined", 0),
             Outcome::Rejected => ("rejected", 0),
+            Outcome::Withheld => ("withheld", 0),
         };
         TaskReport {
             device: t.device.to_string(),
             outcome,
             rounds,
-            multiply_adds_per_s: t.rate,
-            multiply_adds_per_s_by_slots: t.rate_by_slots,
+            task: match t.task {
+                Task::Multiply { units: Units::Integer, .. } => "integer",
+                Task::Multiply { units: Units::Matrix, .. } => "matrix",
+                Task::Stream { .. } => "memory",
+            },
+            rate: t.rate,
+            rate_by_slots: t.rate_by_slots,
         }
     };
     Report {
@@ -107,7 +119,8 @@ fn report(record: &Record, found: &Replay, chain: String, wrong: Vec<String>) ->
         lane: record.lane.name(),
         coordinator: record.coordinator.to_string(),
         started_ms: record.started_ms,
-        start_slot: record.start.slot,
+        start_slots: record.starts.iter().map(|s| s.mark.slot).collect(),
+        voided: found.voided,
         anchor_slot: record.anchor_slot,
         chain,
         tasks: found.tasks.iter().map(task).collect(),
@@ -117,25 +130,37 @@ fn report(record: &Record, found: &Replay, chain: String, wrong: Vec<String>) ->
 
 fn text(context: &Context, report: &Report) -> String {
     let mut table =
-        context.out.table(["device", "outcome", "rounds", "rate", "at least, by slots"]);
+        context.out.table(["device", "task", "outcome", "rounds", "rate", "at least, by slots"]);
     for task in &report.tasks {
-        let rate = |n: u64| if n == 0 { "-".to_owned() } else { crate::device::multiply_adds(n) };
+        let rate = |n: u64| match (n, task.task) {
+            (0, _) => "-".to_owned(),
+            (_, "memory") => format!("{}/s", crate::output::bytes(n)),
+            _ => crate::device::multiply_adds(n),
+        };
         table.add_row([
             task.device.clone().into(),
+            task.task.into(),
             task.outcome.into(),
             number(task.rounds.to_string()),
-            number(rate(task.multiply_adds_per_s)),
-            number(rate(task.multiply_adds_per_s_by_slots)),
+            number(rate(task.rate)),
+            number(rate(task.rate_by_slots)),
         ]);
     }
+    let starts: Vec<_> = report.start_slots.iter().map(u64::to_string).collect();
+    let voided = match report.voided {
+        0 => String::new(),
+        n => format!("{n} trials before it came to nothing: nobody was judged by them\n"),
+    };
     let mut text = format!(
-        "trial {} ({}), held by {}\nslots {} to {}; on the chain: {}\n\n{table}\n\n",
+        "trial {} ({}), held by {}\ntasks started in slots {}, anchored in {}; on the chain: {}\n{}\
+         \n{table}\n\n",
         report.trial,
         report.lane,
         report.coordinator,
-        report.start_slot,
+        starts.join(", "),
         report.anchor_slot,
-        report.chain
+        report.chain,
+        voided
     );
     if report.wrong.is_empty() {
         text.push_str("everything follows from what the record shows\n");

@@ -4,6 +4,7 @@ use super::App;
 use super::auth::{Owner, ToChange};
 use super::extract::{Asked, DevicePath};
 use super::problem::ApiError;
+use crate::trial::Void;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -11,6 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use ionet_api::{ProblemCode, TrialAsked, TrialSummary};
 use ionet_core::TrialId;
+use ionet_ledger::Signature;
 use ionet_trust::record::{Outcome, Record};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -49,11 +51,29 @@ fn summary(record: &Record) -> TrialSummary {
         devices: record.entries.len() as u32,
         tasks_proven: proven as u32,
         tasks: outcomes().count() as u32,
-        record_hash: hex::encode(record.hash()),
+        record_hash: Some(hex::encode(record.hash())),
+        promise: Signature::from(record.promise).to_string(),
+        void: None,
     }
 }
 
-/// Trials whose records are kept, the newest first.
+fn nothing(void: Void) -> TrialSummary {
+    let mut promise = [0; 64];
+    let known = hex::decode_to_slice(&void.begun.promise, &mut promise).is_ok();
+    TrialSummary {
+        trial: void.begun.trial.0,
+        lane: void.begun.lane,
+        started_ms: void.begun.began_ms,
+        devices: 0,
+        tasks_proven: 0,
+        tasks: 0,
+        record_hash: None,
+        promise: if known { Signature::from(promise).to_string() } else { String::new() },
+        void: Some(void.why),
+    }
+}
+
+/// Trials whose records are kept, and those that came to nothing, the newest first.
 #[utoipa::path(get, path = "/v1/trials", params(TrialsQuery),
     responses((status = 200, body = [TrialSummary])), tag = "trials")]
 pub(super) async fn list(
@@ -64,11 +84,18 @@ pub(super) async fn list(
     let limit = query.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
     let read = tokio::task::spawn_blocking(move || {
         let earlier = |trial: &TrialId| query.before.is_none_or(|before| trial.0 < before);
-        let found = shelf.trials()?.into_iter().filter(earlier).take(limit);
-        Ok::<_, std::io::Error>(found.filter_map(|t| shelf.record(t)).collect::<Vec<_>>())
+        let mut all = [shelf.trials()?, shelf.voids()?].concat();
+        all.sort_by(|a, b| b.cmp(a));
+        all.dedup();
+        let shown = |trial: TrialId| {
+            let record = shelf.record(trial);
+            record.as_ref().map(summary).or_else(|| shelf.void(trial).map(nothing))
+        };
+        let found = all.into_iter().filter(earlier).take(limit);
+        Ok::<_, std::io::Error>(found.filter_map(shown).collect())
     });
-    let records = read.await.map_err(|e| unreadable(&e))?.map_err(|e| unreadable(&e))?;
-    Ok(Json(records.iter().map(summary).collect()))
+    let found = read.await.map_err(|e| unreadable(&e))?.map_err(|e| unreadable(&e))?;
+    Ok(Json(found))
 }
 
 async fn bytes(path: PathBuf) -> Result<Response, ApiError> {

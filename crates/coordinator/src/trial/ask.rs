@@ -2,7 +2,10 @@
 
 use super::settings::TrialSettings;
 use ionet_core::{ChipClass, ChipKind, Inventory, Quantity, Task, Tier, Units, Verdict};
+use ionet_trust::classes::{CALIBRATION, Row, Rows};
+use ionet_trust::memory::Memory;
 use ionet_trust::verdict::{Expectation, Period};
+use ionet_wire::prove::{CHIP_FEATURE, STREAM_FEATURE};
 
 /// Entries of a product in one leaf: a proof of 64 leaves stays below 64 kB.
 const WIDTH: u32 = 64;
@@ -13,16 +16,92 @@ const CPU_LEAST: u64 = 1_000_000;
 /// `ionet-prover` before it hashed on both.
 const THREAD_TYPICAL: u64 = 15_000_000_000;
 
-/// The tasks of any device. Every machine has a processor; kernels for other chips are asked
-/// for once workers offer them.
-pub(super) fn tasks(settings: &TrialSettings) -> Vec<Task> {
-    vec![Task::Multiply {
+/// What a device can be asked for, as its hello says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Offers {
+    stream: bool,
+    chip: bool,
+}
+
+impl Offers {
+    pub(super) fn of(features: &[String]) -> Self {
+        let says = |feature: &str| features.iter().any(|f| f == feature);
+        Self { stream: says(STREAM_FEATURE), chip: says(CHIP_FEATURE) }
+    }
+}
+
+/// What a device is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Assignment {
+    pub(super) tasks: Vec<Task>,
+    /// Whether on its chip; otherwise on its processor.
+    pub(super) on_chip: bool,
+}
+
+/// The calibration data in force.
+pub(super) fn rows(settings: &TrialSettings) -> Rows {
+    match settings.rows {
+        Some(rows) => rows.clone(),
+        None => Rows::parse(CALIBRATION).unwrap_or_else(|error| {
+            tracing::error!(%error, "the calibration data; no chips are asked");
+            Rows::default()
+        }),
+    }
+}
+
+/// Why chips stay claimed; none of a processor, or of what was asked.
+pub(super) fn unasked(rows: &Rows, inventory: &Inventory, on_chip: bool) -> Option<String> {
+    let class = claimed(inventory);
+    if class.row().kind == ChipKind::Cpu || on_chip {
+        return None;
+    }
+    let why = match inventory.chips.len() {
+        1 if rows.get(class).is_none() => format!("what a {class} does is not known yet"),
+        1 => format!("its worker found no way to drive a {class}"),
+        many => format!("trials drive one chip of a machine, and it has {many}"),
+    };
+    Some(format!("its processor proved that it works; its chips stay claimed: {why}"))
+}
+
+/// The row of a device whose chip can be asked: it has one, and drives it.
+fn askable<'a>(rows: &'a Rows, inventory: &Inventory, offers: Offers) -> Option<&'a Row> {
+    let drives = offers.chip && offers.stream && inventory.chips.len() == 1;
+    let class = Some(claimed(inventory)).filter(|c| drives && c.row().kind != ChipKind::Cpu);
+    rows.get(class?)
+}
+
+/// What a device is asked for: of its chip where it can drive one, of its processor otherwise.
+pub(super) fn assignment(
+    settings: &TrialSettings,
+    rows: &Rows,
+    inventory: &Inventory,
+    offers: Offers,
+) -> Assignment {
+    let row = askable(rows, inventory, offers);
+    let side = row.map_or(settings.side, |_| settings.chip_side);
+    let mut tasks = vec![Task::Multiply {
         units: Units::Integer,
-        side: settings.side,
-        width: WIDTH.min(settings.side),
+        side,
+        width: WIDTH.min(side),
         openings: settings.openings,
         time_ms: settings.work_ms,
-    }]
+    }];
+    let memory = match row {
+        Some(row) => memory_of(row),
+        None => Memory::within(u64::from(settings.stream_mib) << 20),
+    };
+    tasks.extend(memory.filter(|_| offers.stream).map(|memory| Task::Stream {
+        bytes: memory.bytes(),
+        openings: settings.stream_openings,
+        time_ms: settings.stream_ms,
+    }));
+    Assignment { tasks, on_chip: row.is_some() }
+}
+
+/// The memory of a class, as large as a pass over it can be.
+fn memory_of(row: &Row) -> Option<Memory> {
+    let [_, _, _, bytes] = row.typical();
+    Memory::within(bytes)
 }
 
 /// The class that a device claims; its processor's if its chips are of several.
@@ -30,33 +109,42 @@ pub(super) fn claimed(inventory: &Inventory) -> ChipClass {
     inventory.chip_class().unwrap_or(ChipClass::CPU)
 }
 
-/// What the class is told apart by, as far as it can be asked for. A processor is expected to do
-/// what the threads for sale do, so that a machine which is sold twice shows.
-pub(super) fn expected(class: ChipClass, inventory: &Inventory) -> Vec<Expectation> {
-    match class.row().kind {
-        ChipKind::Cpu => {
-            let threads = inventory.slice.cpu_milli.div_ceil(1_000).max(1);
-            vec![Expectation {
-                quantity: Quantity::IntegerRate,
-                typical: THREAD_TYPICAL * u64::from(threads),
-                least: CPU_LEAST,
-            }]
-        }
-        ChipKind::Nvidia | ChipKind::Apple => Vec::new(),
+/// What the class is told apart by, and the bytes of its memory. A processor is expected to do what
+/// the threads for sale do, so that a machine which is sold twice shows; its memory may prove what
+/// it likes. A chip is expected to do what its row says: its matrix rate, which nothing asks for
+/// yet, stays missing.
+pub(super) fn expected(
+    rows: &Rows,
+    inventory: &Inventory,
+    on_chip: bool,
+) -> (Vec<Expectation>, u64) {
+    let class = claimed(inventory);
+    if class.row().kind == ChipKind::Cpu {
+        let threads = inventory.slice.cpu_milli.div_ceil(1_000).max(1);
+        let rate = Expectation {
+            quantity: Quantity::IntegerRate,
+            typical: THREAD_TYPICAL * u64::from(threads),
+            least: CPU_LEAST,
+        };
+        return (vec![rate], 0);
     }
+    let Some(row) = rows.get(class).filter(|_| on_chip) else { return (Vec::new(), 0) };
+    let kinds = [Quantity::IntegerRate, Quantity::MatrixRate, Quantity::MemoryRate];
+    let rates = kinds.into_iter().zip(row.typical().into_iter().zip(row.least()));
+    let rate = |(quantity, (typical, least))| Expectation { quantity, typical, least };
+    let bytes = memory_of(row).map_or(0, Memory::bytes);
+    let memory = Expectation { quantity: Quantity::MemoryBytes, typical: bytes, least: bytes };
+    (rates.map(rate).chain([memory]).collect(), bytes)
 }
 
-/// What was proven of a machine whose chips cannot be asked yet: that it is there and works. Its
-/// chips stay claimed, and say so; placement may leave them out.
-pub(super) fn only_claimed(mut verdict: Verdict, class: ChipClass, period: Period) -> Verdict {
-    if class.row().kind != ChipKind::Cpu && verdict.tier != Tier::Claimed {
+/// What was proven of a machine whose chips were not asked: that it is there and works. Its chips
+/// stay claimed, and say why; placement may leave them out.
+pub(super) fn only_claimed(mut verdict: Verdict, why: String, period: Period) -> Verdict {
+    if verdict.tier != Tier::Claimed {
         verdict.tier = Tier::Claimed;
         verdict.class = None;
         verdict.expires_at_ms = verdict.at_ms.saturating_add(period.life_ms());
-        verdict.reason = Some(format!(
-            "its processor proved that it works; nothing asks a {class} for its own rates yet, so \
-             that stays claimed"
-        ));
+        verdict.reason = Some(why);
     }
     verdict
 }

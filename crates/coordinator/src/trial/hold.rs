@@ -1,16 +1,17 @@
 //! One trial, from calling its devices to their verdicts.
 
-use super::ask;
-use super::shelf::State;
-use super::talk::{Phase, Said, Talk};
+use super::ask::{self, Assignment, Offers};
+use super::shelf::{Promised, State};
+use super::talk::{Phase, Questions, Said, Talk};
 use super::{Trials, TrialsError};
 use crate::control::Prover;
-use ionet_core::{DeviceId, Quantity, Task, TrialId, Units, Verdict};
+use ionet_core::{DeviceId, Quantity, Task, TrialId, Verdict};
 use ionet_trust::record::{
-    Entry, Lane, Mark, Outcome, Record, anchor_text, encode_proof, rate, shape_of,
+    Answer, Entry, Lane, Mark, Outcome, Question, Record, Start, anchor_text, encode_proof,
+    figures, quantities,
 };
 use ionet_trust::verdict::{Claim, Finding, Miss, Trial, judge};
-use ionet_trust::{Challenge, Commitment, Hour, Secret};
+use ionet_trust::{Challenge, Secret};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,16 +34,15 @@ const ANSWER_MAX: Duration = Duration::from_secs(120);
 /// For the last words to every device.
 const GOODBYE_MAX: Duration = Duration::from_secs(5);
 
-/// What one device committed to, one a task.
-type Committed = Vec<Option<(Commitment, u64)>>;
-
 /// A trial that is under way.
 struct Held {
     phases: watch::Sender<Phase>,
     said: mpsc::Receiver<Said>,
     talks: JoinSet<()>,
-    /// How many devices agreed.
-    came: usize,
+    /// What was asked: lists that differ.
+    assignments: Vec<Arc<Assignment>>,
+    /// The devices that agreed, each with the list that it has.
+    came: BTreeMap<DeviceId, u8>,
 }
 
 impl Trials {
@@ -54,58 +54,22 @@ impl Trials {
         devices: Vec<Prover>,
     ) -> Result<(), TrialsError> {
         let promised = self.promised(lane).await?;
-        let trial = self.number(lane)?;
-        let tasks = Arc::new(ask::tasks(&self.settings));
-        let mut held = self.call(trial, &tasks, &devices).await;
-        let genesis = self.market.chain().genesis.0;
-        let start = self.newest_block().await?;
-        let (began, started_ms) = (Instant::now(), self.clock.now().0);
-        let beacon = start.beacon(&genesis);
-        held.phases.send_replace(Phase::Working { beacon: beacon.0, start: began });
-        let until = began + self.settings.commitments_max(&tasks);
-        let entries = held.commitments(until).await;
-        let next = Secret(rand::random());
-        // On disk before anybody hears of it.
-        let mut state = self.state.clone();
-        let previous = state.line(lane).last();
-        self.reserve(&mut state, lane, &next)?;
-        let mut record = Record {
-            trial,
-            lane,
-            genesis,
-            coordinator: self.market.coordinator(),
-            previous,
-            promised: promised.secret.precommitment(),
-            promise: promised.transaction,
-            promise_slot: promised.slot,
-            secret: promised.secret,
-            basis: promised.basis,
-            period_ms: if lane == Lane::Period { self.settings.window_ms() } else { 0 },
-            start,
-            anchor_slot: 0,
-            anchor: [0; 64],
-            late: Mark::default(),
-            started_ms,
-            grace_us: self.settings.grace_ms * 1_000,
-            assignments: vec![tasks.to_vec()],
-            entries,
-        };
-        let (root, promise) = (record.entries_root(), next.precommitment());
-        let text = anchor_text(lane, trial, &root, &promise, &previous);
-        (record.anchor, record.anchor_slot) = self.publish(&text).await?;
-        record.late = self.block_after(record.anchor_slot).await?;
-        // Its anchor is the promise of the next, which is drawn before the block after it.
-        state.line(lane).landed(&record.anchor, record.anchor_slot, &record.late);
+        let trial = self.number(lane, &promised)?;
+        let mut held = self.call(trial, &devices).await;
+        let mut record = self.record(lane, trial, &promised, &held);
+        held.work(self, &mut record).await?;
+        let mut state = self.anchor(&mut record).await?;
         let challenge = record.challenge().expect("the promise is the secret's own");
-        let hours = Arc::new(hours(&tasks, beacon, challenge).await);
-        let late = record.late.beacon(&genesis).0;
-        held.phases.send_replace(Phase::Asking { late, secret: promised.secret.0, hours });
+        let questions = Arc::new(questions(&record, challenge).await);
+        let late = record.late.beacon(&record.genesis).0;
+        held.phases.send_replace(Phase::Asking { late, secret: promised.secret.0, questions });
         held.answers(&mut record.entries, self.shelf.proofs_path(trial)).await?;
         state.line(lane).last = Some(hex::encode(record.hash()));
         self.shelf.put(&record, self.settings.keep)?;
+        (state.recorded, state.begun) = (trial.0, None);
         self.shelf.keep_state(&state)?;
         self.state = state;
-        let verdicts = self.verdicts(&record, &devices);
+        let verdicts = self.verdicts(&record, &held, &devices);
         self.count(&record);
         self.control.judge_all(verdicts.clone()).await?;
         held.phases.send_replace(Phase::Judged(Arc::new(verdicts)));
@@ -114,54 +78,141 @@ impl Trials {
         Ok(())
     }
 
+    /// What is known of a trial before it starts.
+    fn record(&mut self, lane: Lane, trial: TrialId, promised: &Promised, held: &Held) -> Record {
+        Record {
+            trial,
+            before: TrialId(self.state.recorded),
+            lane,
+            genesis: self.market.chain().genesis.0,
+            coordinator: self.market.coordinator(),
+            previous: self.state.line(lane).last(),
+            promised: promised.secret.precommitment(),
+            promise: promised.transaction,
+            promise_slot: promised.slot,
+            secret: promised.secret,
+            basis: promised.basis,
+            period_ms: if lane == Lane::Period { self.settings.window_ms() } else { 0 },
+            starts: Vec::new(),
+            anchor_slot: 0,
+            anchor: [0; 64],
+            late: Mark::default(),
+            started_ms: 0,
+            grace_us: self.settings.grace_ms * 1_000,
+            assignments: held.assignments.iter().map(|a| a.tasks.clone()).collect(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Puts the commitments' root on the chain, with the promise of the lane's next trial, which
+    /// is on disk before anybody hears of it. The state is what follows from that.
+    async fn anchor(&self, record: &mut Record) -> Result<State, TrialsError> {
+        let (lane, next) = (record.lane, Secret(rand::random()));
+        let mut state = self.state.clone();
+        let begun_ms = match lane {
+            Lane::Period => self.next_period(state.line(lane).begun_ms),
+            Lane::Joining => self.clock.now().0,
+        };
+        state.line(lane).draw(&next, begun_ms);
+        self.shelf.keep_state(&state)?;
+        let (root, promise) = (record.entries_root(), next.precommitment());
+        let text = anchor_text(lane, record.trial, &root, &promise, &record.previous);
+        (record.anchor, record.anchor_slot) = self.publish(&text).await?;
+        record.late = self.block_after(record.anchor_slot).await?;
+        // Its anchor is the promise of the next, which is drawn before the block after it.
+        state.line(lane).landed(&record.anchor, record.anchor_slot, &record.late);
+        Ok(state)
+    }
+
     /// Opens a stream to every device, and waits until each agreed or did not.
-    async fn call(&self, trial: TrialId, tasks: &Arc<Vec<Task>>, devices: &[Prover]) -> Held {
+    async fn call(&self, trial: TrialId, devices: &[Prover]) -> Held {
         let (phases, watching) = watch::channel(Phase::Calling);
-        let (said, mut hearing) = mpsc::channel(SAID_MAX);
+        let (said, hearing) = mpsc::channel(SAID_MAX);
         let checks = Arc::new(Semaphore::new(CHECKS));
-        let mut talks = JoinSet::new();
+        let (mut talks, mut groups) = (JoinSet::new(), BTreeMap::new());
+        let mut assignments: Vec<Arc<Assignment>> = Vec::new();
         for prover in devices {
             let link = self.sessions.table().get(prover.device).map(|s| s.link.clone());
             let Some(link) = link else { continue };
+            let offers = Offers::of(&link.features);
+            let asked = ask::assignment(&self.settings, &self.rows, &prover.inventory, offers);
+            let group = assignments.iter().position(|known| **known == asked);
+            let group = group.unwrap_or_else(|| {
+                assignments.push(Arc::new(asked));
+                assignments.len() - 1
+            });
+            groups.insert(prover.device, group as u8);
             let talk = Talk {
                 device: prover.device,
                 trial,
-                tasks: tasks.clone(),
+                assignment: assignments[group].clone(),
                 settings: self.settings,
                 leader_epoch: self.sessions.leader_epoch,
                 phases: watching.clone(),
                 said: said.clone(),
                 checks: checks.clone(),
+                group,
             };
             talks.spawn(talk.run(link));
         }
-        let mut came = 0;
-        for _ in 0..talks.len() {
-            match hearing.recv().await {
-                Some(Said::Called(yes)) => came += usize::from(yes),
-                Some(_) | None => break,
+        let mut held = Held { phases, said: hearing, talks, assignments, came: BTreeMap::new() };
+        for _ in 0..held.talks.len() {
+            match held.said.recv().await {
+                Some(Said::Called(device, true)) => {
+                    held.came.extend(groups.get(&device).map(|group| (device, *group)));
+                }
+                Some(_) => (),
+                None => break,
             }
         }
-        Held { phases, said: hearing, talks, came }
+        held
     }
 
     /// Makes what the record shows into verdicts.
-    fn verdicts(&self, record: &Record, devices: &[Prover]) -> BTreeMap<DeviceId, Verdict> {
+    fn verdicts(
+        &self,
+        record: &Record,
+        held: &Held,
+        devices: &[Prover],
+    ) -> BTreeMap<DeviceId, Verdict> {
         let mut verdicts = BTreeMap::new();
         for prover in devices {
             let found = record.entries.binary_search_by_key(&prover.device, |e| e.device);
             // Whoever did not come to the trial is not judged by it.
             let Ok(place) = found else { continue };
+            let entry = &record.entries[place];
+            let asked = &held.assignments[usize::from(entry.assignment)];
             let class = ask::claimed(&prover.inventory);
-            let expected = ask::expected(class, &prover.inventory);
-            let claim = Claim { class, memory_bytes: 0, expected: &expected };
-            let findings = findings(record, &record.entries[place]);
+            let (expected, memory_bytes) =
+                ask::expected(&self.rows, &prover.inventory, asked.on_chip);
+            let claim = Claim { class, memory_bytes, expected: &expected };
+            let findings = findings(record, entry);
             let trial = Trial { id: record.trial, at_ms: record.started_ms, findings };
             let earlier = prover.verdict.as_ref();
             let verdict = judge(&claim, &trial, earlier, &[], self.period());
-            verdicts.insert(prover.device, ask::only_claimed(verdict, class, self.period()));
+            let why = ask::unasked(&self.rows, &prover.inventory, asked.on_chip);
+            let verdict = match why {
+                Some(why) => ask::only_claimed(verdict, why, self.period()),
+                None => verdict,
+            };
+            verdicts.insert(prover.device, verdict);
         }
         verdicts
+    }
+
+    /// The newest block, which is later than `slot`.
+    async fn newer_block(&self, slot: u64) -> Result<Mark, TrialsError> {
+        let until = Instant::now() + LATE_BLOCK_MAX;
+        loop {
+            let mark = self.newest_block().await?;
+            if mark.slot > slot {
+                return Ok(mark);
+            }
+            if Instant::now() >= until {
+                return Err(TrialsError::Standstill);
+            }
+            tokio::time::sleep(LATE_BLOCK_PAUSE).await;
+        }
     }
 
     pub(super) async fn block_after(&self, slot: u64) -> Result<Mark, TrialsError> {
@@ -176,40 +227,59 @@ impl Trials {
             }
         }
     }
-
-    fn reserve(&self, state: &mut State, lane: Lane, next: &Secret) -> Result<(), TrialsError> {
-        let begun_ms = match lane {
-            Lane::Period => self.next_period(state.line(lane).begun_ms),
-            Lane::Joining => self.clock.now().0,
-        };
-        state.line(lane).draw(next, begun_ms);
-        Ok(self.shelf.keep_state(state)?)
-    }
 }
 
 impl Held {
-    /// What each device that agreed committed to, in the order of their keys.
-    async fn commitments(&mut self, until: Instant) -> Vec<Entry> {
-        let mut all: BTreeMap<DeviceId, Committed> = BTreeMap::new();
-        for _ in 0..self.came {
+    /// All tasks, one after the other: what each device that agreed committed to goes into the
+    /// record, in the order of their keys.
+    async fn work(&mut self, trials: &Trials, record: &mut Record) -> Result<(), TrialsError> {
+        let nothing = Answer { committed: None, outcome: Outcome::Silent, proof: None };
+        let entry = |(device, assignment): (&DeviceId, &u8)| {
+            let tasks = self.assignments[usize::from(*assignment)].tasks.len();
+            Entry { device: *device, assignment: *assignment, answers: vec![nothing; tasks] }
+        };
+        record.entries = self.came.iter().map(entry).collect();
+        let most = self.assignments.iter().map(|a| a.tasks.len()).max().unwrap_or(0).max(1);
+        let mut began = Instant::now();
+        for number in 0..most {
+            let mark = match record.starts.last() {
+                None => trials.newest_block().await?,
+                Some(before) => trials.newer_block(before.mark.slot).await?,
+            };
+            let start = Instant::now();
+            if number == 0 {
+                (began, record.started_ms) = (start, trials.clock.now().0);
+            }
+            let at_us = u64::try_from((start - began).as_micros()).unwrap_or(u64::MAX);
+            record.starts.push(Start { mark, at_us });
+            let beacon = mark.beacon(&record.genesis).0;
+            self.phases.send_replace(Phase::Working { number, beacon, start });
+            let tasks = self.assignments.iter().filter_map(|a| a.tasks.get(number));
+            let work_ms = tasks.map(Task::time_ms).max().unwrap_or(0);
+            let until = start + trials.settings.commitments_max(work_ms);
+            self.commitments(number, until, &mut record.entries).await;
+        }
+        Ok(())
+    }
+
+    /// Notes what each device says of one task.
+    async fn commitments(&mut self, number: usize, until: Instant, entries: &mut [Entry]) {
+        let having = entries.iter().filter(|e| number < e.answers.len()).count();
+        let mut heard = 0;
+        while heard < having {
             match timeout_at(until, self.said.recv()).await {
-                Ok(Some(Said::Committed(device, committed))) => {
-                    all.insert(device, committed);
+                Ok(Some(Said::Committed(device, task, committed))) if task == number => {
+                    let place = entries.binary_search_by_key(&device, |e| e.device);
+                    if let Ok(place) = place {
+                        entries[place].answers[number].committed = committed;
+                    }
+                    heard += 1;
                 }
-                Ok(_) | Err(_) => break,
+                // What was too late even for the fence is not waited for again.
+                Ok(Some(_)) => (),
+                Ok(None) | Err(_) => break,
             }
         }
-        let answer = |committed| ionet_trust::record::Answer {
-            committed,
-            outcome: Outcome::Silent,
-            proof: None,
-        };
-        let entry = |(device, committed): (DeviceId, Committed)| Entry {
-            device,
-            assignment: 0,
-            answers: committed.into_iter().map(answer).collect(),
-        };
-        all.into_iter().map(entry).collect()
     }
 
     /// What came of each, while proofs go to the file as they come.
@@ -219,12 +289,17 @@ impl Held {
         path: std::path::PathBuf,
     ) -> Result<(), TrialsError> {
         let mut file = tokio::fs::File::create(path).await?;
-        for _ in 0..self.came {
+        for _ in 0..self.came.len() {
             let said = timeout(ANSWER_MAX, self.said.recv()).await;
             let Ok(Some(Said::Answered(device, answers, proofs))) = said else {
                 break;
             };
             let Ok(place) = entries.binary_search_by_key(&device, |e| e.device) else { continue };
+            // Nothing is shown of commitments that are not those on the chain.
+            let same = entries[place].answers.iter().map(|a| a.committed);
+            if !same.eq(answers.iter().map(|a| a.committed)) {
+                continue;
+            }
             for (task, bytes) in &proofs {
                 file.write_all(&encode_proof(&device, *task, bytes)).await?;
             }
@@ -235,20 +310,16 @@ impl Held {
     }
 }
 
-/// What all proofs of a task share; a task that is not a product has none.
-async fn hours(
-    tasks: &Arc<Vec<Task>>,
-    beacon: ionet_trust::Beacon,
-    challenge: Challenge,
-) -> Vec<Option<Hour>> {
-    let tasks = tasks.clone();
+/// What is asked about each task, by assignment and number.
+async fn questions(record: &Record, challenge: Challenge) -> Questions {
+    let assignments = record.assignments.clone();
+    let beacons: Vec<_> = (0..record.starts.len()).map(|n| record.beacon(n)).collect();
     let made = tokio::task::spawn_blocking(move || {
-        let hour = |task: &Task| {
-            let Task::Multiply { openings, .. } = *task else { return None };
-            let shape = shape_of(task)?.ok()?;
-            Some(Hour::new(shape, beacon, challenge, openings.into()))
+        let of = |tasks: &Vec<Task>| {
+            let tasks = tasks.iter().zip(&beacons);
+            tasks.map(|(task, beacon)| Question::new(task, (*beacon)?, challenge)).collect()
         };
-        tasks.iter().map(hour).collect()
+        assignments.iter().map(of).collect()
     });
     made.await.unwrap_or_default()
 }
@@ -258,21 +329,20 @@ fn findings(record: &Record, entry: &Entry) -> Vec<Finding> {
     let tasks = &record.assignments[usize::from(entry.assignment)];
     let mut findings = Vec::new();
     for (task, answer) in tasks.iter().zip(&entry.answers) {
-        // From the start, as replay counts it: an earlier commitment may have been held back.
-        let took = answer.committed.map_or(u64::MAX, |(_, at)| at);
-        let quantity = match task {
-            Task::Multiply { units: Units::Integer, .. } => Quantity::IntegerRate,
-            Task::Multiply { units: Units::Matrix, .. } => Quantity::MatrixRate,
-            Task::Stream { .. } => Quantity::MemoryRate,
+        let miss = match answer.outcome {
+            Outcome::Proven(rounds) => {
+                let took = answer.committed.map_or(u64::MAX, |(_, at)| at);
+                let shown = figures(task, rounds, took).into_iter();
+                findings.extend(shown.map(|(quantity, v)| Finding { quantity, result: Ok(v) }));
+                continue;
+            }
+            Outcome::Late => Miss::Late,
+            Outcome::Silent => Miss::Silent,
+            Outcome::Declined => Miss::Declined,
+            Outcome::Rejected | Outcome::Withheld => Miss::Rejected,
         };
-        let result = match (answer.outcome, shape_of(task)) {
-            (Outcome::Proven(rounds), Some(Ok(shape))) => Ok(rate(shape, rounds, took)),
-            (Outcome::Late, _) => Err(Miss::Late),
-            (Outcome::Silent, _) => Err(Miss::Silent),
-            (Outcome::Declined, _) => Err(Miss::Declined),
-            (Outcome::Rejected | Outcome::Proven(_), _) => Err(Miss::Rejected),
-        };
-        findings.push(Finding { quantity, result });
+        let missed = |quantity: &Quantity| Finding { quantity: *quantity, result: Err(miss) };
+        findings.extend(quantities(task).iter().map(missed));
     }
     findings
 }

@@ -1,7 +1,7 @@
 //! Settings of trials.
 
 use crate::config::ConfigError;
-use ionet_core::Task;
+use ionet_trust::classes::Rows;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -11,12 +11,20 @@ use std::time::Duration;
 pub struct TrialSettings {
     /// Seconds between two trials of all idle devices.
     pub period_s: u32,
-    /// Milliseconds of work on a processor.
+    /// Milliseconds of rounds, on processors and other chips.
     pub work_ms: u32,
     /// Rows and columns of a processor's matrices, a power of two.
     pub side: u32,
     /// Leaves that each proof opens.
     pub openings: u16,
+    /// MiB of a processor's memory that are passed over; 0: none, and its memory stays claimed.
+    pub stream_mib: u32,
+    /// Milliseconds of the pass over memory.
+    pub stream_ms: u32,
+    /// Pairs of pages that each proof of a pass opens.
+    pub stream_openings: u16,
+    /// Rows and columns of other chips' matrices, a power of two.
+    pub chip_side: u32,
     /// Milliseconds that a commitment may take on its way.
     pub grace_ms: u32,
     /// Milliseconds for the proof after the question.
@@ -26,6 +34,9 @@ pub struct TrialSettings {
     pub duty_per_mille: u32,
     /// Trials whose records are kept; older ones are removed.
     pub keep: u32,
+    /// What classes do, in place of the table of this version: no file sets it.
+    #[serde(skip)]
+    pub rows: Option<&'static Rows>,
 }
 
 impl Default for TrialSettings {
@@ -35,10 +46,15 @@ impl Default for TrialSettings {
             work_ms: 20_000,
             side: 2_048,
             openings: 64,
+            stream_mib: 256,
+            stream_ms: 5_000,
+            stream_openings: 24,
+            chip_side: 8_192,
             grace_ms: 1_000,
             proof_ms: 10_000,
             duty_per_mille: 10,
             keep: 1_000,
+            rows: None,
         }
     }
 }
@@ -54,6 +70,14 @@ impl TrialSettings {
         let side = self.side.is_power_of_two() && (64..=4_096).contains(&self.side);
         check(side, "trials.side", "a power of two from 64 to 4096")?;
         check((1..=256).contains(&self.openings), "trials.openings", "1 to 256")?;
+        let stream = self.stream_mib <= 4_096;
+        check(stream, "trials.stream_mib", "0 (off) to 4096")?;
+        check((10..=60_000).contains(&self.stream_ms), "trials.stream_ms", "10 to 60000")?;
+        // 24 of a tebibyte are 110 kB: a frame holds twice as many.
+        let openings = (1..=48).contains(&self.stream_openings);
+        check(openings, "trials.stream_openings", "1 to 48")?;
+        let side = self.chip_side.is_power_of_two() && (64..=16_384).contains(&self.chip_side);
+        check(side, "trials.chip_side", "a power of two from 64 to 16384")?;
         check((10..=60_000).contains(&self.grace_ms), "trials.grace_ms", "10 to 60000")?;
         check((100..=60_000).contains(&self.proof_ms), "trials.proof_ms", "100 to 60000")?;
         check((1..=1_000).contains(&self.duty_per_mille), "trials.duty_per_mille", "1 to 1000")?;
@@ -62,7 +86,9 @@ impl TrialSettings {
 
     /// Milliseconds from a trial of a device to the next that it can be asked for.
     pub(crate) fn pause_ms(&self) -> i64 {
-        i64::from(self.work_ms) * 1_000 / i64::from(self.duty_per_mille.max(1))
+        let stream = if self.stream_mib > 0 { self.stream_ms } else { 0 };
+        let work = i64::from(self.work_ms) + i64::from(stream);
+        work * 1_000 / i64::from(self.duty_per_mille.max(1))
     }
 
     /// Milliseconds of a period in which its trial may start: the rest is for it to end.
@@ -70,11 +96,11 @@ impl TrialSettings {
         self.period_s * 750
     }
 
-    /// Time from the start until every device was heard or has missed it, with a margin that is
-    /// a fence against our own mistakes.
-    pub(crate) fn commitments_max(&self, tasks: &[Task]) -> Duration {
-        let work: u64 = tasks.iter().map(|t| u64::from(t.time_ms())).sum();
-        Duration::from_millis(work + u64::from(self.grace_ms)) + Duration::from_secs(20)
+    /// Time from a task's start until every device was heard or has missed it, with a margin that
+    /// is a fence against our own mistakes.
+    pub(crate) fn commitments_max(&self, work_ms: u32) -> Duration {
+        let work = u64::from(work_ms) + u64::from(self.grace_ms);
+        Duration::from_millis(work) + Duration::from_secs(20)
     }
 
     pub(crate) fn period(&self) -> Duration {

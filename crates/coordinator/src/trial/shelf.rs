@@ -6,7 +6,7 @@ use ionet_core::TrialId;
 use ionet_trust::Secret;
 use ionet_trust::record::{Lane, Mark, Record};
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Where records lie. Cheap to clone.
@@ -32,11 +32,40 @@ pub(crate) struct Line {
     pub(crate) last: Option<String>,
 }
 
+/// A trial that was begun: what is left of it if it comes to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Its number.
+    pub trial: TrialId,
+    /// The name of its lane.
+    pub lane: String,
+    /// Unix milliseconds.
+    pub began_ms: i64,
+    /// The transaction that promised its secret, in hex.
+    pub promise: String,
+}
+
+/// A trial that came to nothing: nobody was judged by it, and its number is not used again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Void {
+    /// Which it was.
+    #[serde(flatten)]
+    pub begun: Begun,
+    /// Why, in words.
+    pub why: String,
+}
+
 /// What must outlive the process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
     /// Number of the newest trial that was begun.
     pub(crate) newest: u64,
+    /// Number of the newest one that has a record; 0: none.
+    #[serde(default)]
+    pub(crate) recorded: u64,
+    /// The trial that is under way, or was when the process ended.
+    #[serde(default)]
+    pub(crate) begun: Option<Begun>,
     pub(crate) period: Line,
     pub(crate) joining: Line,
 }
@@ -128,30 +157,99 @@ impl Shelf {
 
     /// The numbers of all trials that have a record, the newest first.
     pub fn trials(&self) -> io::Result<Vec<TrialId>> {
+        self.numbers(".record")
+    }
+
+    /// The numbers of all trials that came to nothing, the newest first.
+    pub fn voids(&self) -> io::Result<Vec<TrialId>> {
+        self.numbers(".void")
+    }
+
+    fn numbers(&self, ending: &str) -> io::Result<Vec<TrialId>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
-            let number = name.to_str().and_then(|n| n.strip_suffix(".record"));
+            let number = name.to_str().and_then(|n| n.strip_suffix(ending));
             found.extend(number.and_then(|n| n.parse().ok()).map(TrialId));
         }
         found.sort_by(|a, b| b.cmp(a));
         Ok(found)
     }
 
-    /// Keeps a record, whose proofs are there, and removes all but the `keep` newest.
+    /// Why a trial came to nothing; none if it did not, or is forgotten.
+    pub fn void(&self, trial: TrialId) -> Option<Void> {
+        let text = std::fs::read_to_string(self.void_path(trial)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    fn void_path(&self, trial: TrialId) -> PathBuf {
+        self.folder.join(format!("{:010}.void", trial.0))
+    }
+
+    /// Keeps a record, whose proofs are there, and removes all but the `keep` newest, with
+    /// whatever came to nothing before them.
     pub(crate) fn put(&self, record: &Record, keep: u32) -> io::Result<()> {
         let path = self.record_path(record.trial);
-        let new = path.with_extension("new");
-        std::fs::write(&new, record.encode())?;
-        std::fs::rename(new, path)?;
-        for old in self.trials()?.into_iter().skip(keep as usize) {
-            std::fs::remove_file(self.proofs_path(old)).or_else(gone)?;
-            std::fs::remove_file(self.record_path(old)).or_else(gone)?;
+        self.write(&path, &record.encode())?;
+        let trials = self.trials()?;
+        for old in trials.iter().skip(keep as usize) {
+            std::fs::remove_file(self.proofs_path(*old)).or_else(gone)?;
+            std::fs::remove_file(self.record_path(*old)).or_else(gone)?;
+        }
+        let kept = trials.iter().take(keep as usize).last();
+        let oldest = kept.filter(|_| trials.len() > keep as usize);
+        for void in self.voids()?.into_iter().filter(|void| oldest.is_some_and(|o| void < o)) {
+            std::fs::remove_file(self.void_path(void)).or_else(gone)?;
         }
         Ok(())
     }
 
-    pub(crate) fn state(&self) -> io::Result<State> {
+    /// Whole or not at all, also when the machine stops.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let new = path.with_extension("new");
+        let mut file = std::fs::File::create(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(new, path)?;
+        std::fs::File::open(&self.folder)?.sync_all()
+    }
+
+    /// The state, after whatever was under way when it was kept: a trial whose record is there
+    /// ended, any other came to nothing, and why stands on the shelf from then on. No number is
+    /// lost or used again.
+    pub(crate) fn settled(&self, why: &str) -> io::Result<(State, Option<Void>)> {
+        let mut state = self.state()?;
+        let mut void = None;
+        if let Some(begun) = state.begun.take() {
+            let lane = match begun.lane == Lane::Period.name() {
+                true => Lane::Period,
+                false => Lane::Joining,
+            };
+            let line = state.line(lane);
+            if let Some(record) = self.record(begun.trial) {
+                line.last = Some(hex::encode(record.hash()));
+                if line.secret.is_some() && line.promise.is_none() {
+                    // Drawn before the anchor, which promised it.
+                    line.landed(&record.anchor, record.anchor_slot, &record.late);
+                }
+            } else {
+                // Its secret may be known to some: it is not used again.
+                *line = Line { last: line.last.take(), ..Line::default() };
+                let buried = Void { begun, why: why.to_owned() };
+                let text = serde_json::to_vec_pretty(&buried).map_err(io::Error::other)?;
+                self.write(&self.void_path(buried.begun.trial), &text)?;
+                void = Some(buried);
+            }
+        }
+        let newest = |found: Vec<TrialId>| found.first().map_or(0, |trial| trial.0);
+        let recorded = newest(self.trials()?);
+        state.recorded = state.recorded.max(recorded);
+        state.newest = state.newest.max(recorded).max(newest(self.voids()?));
+        self.keep_state(&state)?;
+        Ok((state, void))
+    }
+
+    fn state(&self) -> io::Result<State> {
         match std::fs::read_to_string(self.folder.join("state.json")) {
             Ok(text) => serde_json::from_str(&text).map_err(io::Error::other),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(State::default()),

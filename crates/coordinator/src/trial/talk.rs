@@ -1,12 +1,13 @@
-//! The conversation with one device. Whatever it does or does not, the trial hears of it twice
-//! and in time: once about its commitments, once about its proofs.
+//! The conversation with one device. Whatever it does or does not, the trial hears of it in time:
+//! once about each of its tasks, and once about its proofs.
 
+use super::ask::Assignment;
 use super::settings::TrialSettings;
 use crate::control::DeviceStream;
 use crate::sessions::{Link, open_stream};
-use ionet_core::{DeviceId, Task, TrialId, Verdict};
-use ionet_trust::record::{Answer, Outcome, due_us, outcome_of, proof_hash};
-use ionet_trust::{Commitment, Hour};
+use ionet_core::{DeviceId, TrialId, Verdict};
+use ionet_trust::Commitment;
+use ionet_trust::record::{Answer, Outcome, Question, due_us, proof_hash};
 use ionet_wire::frame;
 use ionet_wire::message::{Open, Purpose};
 use ionet_wire::prove::{FromProver, ToProver};
@@ -20,30 +21,36 @@ use tokio::time::{Instant, timeout, timeout_at};
 const CALL_MAX: Duration = Duration::from_secs(5);
 /// For one message of ours to go out.
 const WRITE_MAX: Duration = Duration::from_secs(5);
-/// After the last task's time a commitment is still read, to tell late from silent.
+/// After a task's time its commitment is still read, to tell late from silent.
 const LATE_MAX: Duration = Duration::from_secs(1);
 /// Messages of a kind that this version does not know, in one conversation.
 const UNKNOWN_MAX: usize = 8;
 
-/// What a device was asked to do in this trial, and by which moments.
+/// What is asked about each task: by assignment, then by number.
+pub(super) type Questions = Vec<Vec<Option<Question>>>;
+
+/// How far the trial is.
 #[derive(Clone)]
 pub(super) enum Phase {
     /// Streams are being opened.
     Calling,
-    /// The beacon has come.
-    Working { beacon: [u8; 32], start: Instant },
+    /// The beacon of everybody's task with this number has come.
+    Working { number: usize, beacon: [u8; 32], start: Instant },
     /// The commitments stand on the chain.
-    Asking { late: [u8; 32], secret: [u8; 32], hours: Arc<Vec<Option<Hour>>> },
+    Asking { late: [u8; 32], secret: [u8; 32], questions: Arc<Questions> },
     /// All is over.
     Judged(Arc<BTreeMap<DeviceId, Verdict>>),
 }
 
+/// A commitment and its arrival, in microseconds after its task's start.
+type Committed = Option<(Commitment, u64)>;
+
 /// What it came to, for the trial.
 pub(super) enum Said {
     /// It agreed to prove, or did not.
-    Called(bool),
-    /// Its commitments, one a task.
-    Committed(DeviceId, Vec<Option<(Commitment, u64)>>),
+    Called(DeviceId, bool),
+    /// Its commitment to the task with this number.
+    Committed(DeviceId, usize, Committed),
     /// Its answers, and the bytes of its proofs by task.
     Answered(DeviceId, Vec<Answer>, Vec<(u8, Vec<u8>)>),
 }
@@ -52,7 +59,9 @@ pub(super) enum Said {
 pub(super) struct Talk {
     pub(super) device: DeviceId,
     pub(super) trial: TrialId,
-    pub(super) tasks: Arc<Vec<Task>>,
+    pub(super) assignment: Arc<Assignment>,
+    /// The assignment's number.
+    pub(super) group: usize,
     pub(super) settings: TrialSettings,
     pub(super) leader_epoch: u64,
     pub(super) phases: watch::Receiver<Phase>,
@@ -64,8 +73,7 @@ pub(super) struct Talk {
 /// What the device did so far. A stream that broke is gone.
 struct Heard {
     stream: Option<DeviceStream>,
-    declined: bool,
-    committed: Vec<Option<(Commitment, u64)>>,
+    answers: Vec<Answer>,
 }
 
 impl Talk {
@@ -87,37 +95,68 @@ impl Talk {
             Err(_) => None,
         };
         let came = stream.is_some();
-        if self.said.send(Said::Called(came)).await.is_err() || !came {
+        let called = Said::Called(self.device, came);
+        if self.said.send(called).await.is_err() || !came {
             return;
         }
-        let committed = vec![None; self.tasks.len()];
-        let mut heard = Heard { stream, declined: false, committed };
-        let working = self.phase(|p| matches!(p, Phase::Working { .. })).await;
-        let Some(Phase::Working { beacon, start }) = working else { return };
-        self.commitments(&mut heard, beacon, start).await;
-        let committed = heard.committed.clone();
-        if self.said.send(Said::Committed(self.device, committed)).await.is_err() {
-            return;
+        let nothing = Answer { committed: None, outcome: Outcome::Silent, proof: None };
+        let answers = vec![nothing; self.assignment.tasks.len()];
+        // None: the trial broke off.
+        let _ = self.rest(Heard { stream, answers }).await;
+    }
+
+    async fn rest(&mut self, mut heard: Heard) -> Option<()> {
+        for number in 0..heard.answers.len() {
+            let mine = |p: &Phase| matches!(p, Phase::Working { number: n, .. } if *n == number);
+            let working = self.phase(&mut heard, mine).await?;
+            let Phase::Working { beacon, start, .. } = working else { return None };
+            self.commitment(&mut heard, number, beacon, start).await;
+            let committed = heard.answers[number].committed;
+            self.said.send(Said::Committed(self.device, number, committed)).await.ok()?;
         }
-        let asking = self.phase(|p| matches!(p, Phase::Asking { .. })).await;
-        let Some(Phase::Asking { late, secret, hours }) = asking else { return };
-        let ask = ToProver::Ask { late, secret };
-        let (answers, proofs) = self.proofs(&mut heard, ask, hours).await;
-        let said = Said::Answered(self.device, answers, proofs);
-        if self.said.send(said).await.is_err() {
-            return;
-        }
-        let judged = self.phase(|p| matches!(p, Phase::Judged(_))).await;
-        if let Some(Phase::Judged(verdicts)) = judged
+        let asking = self.phase(&mut heard, |p| matches!(p, Phase::Asking { .. })).await?;
+        let Phase::Asking { late, secret, questions } = asking else { return None };
+        let proofs = self.proofs(&mut heard, ToProver::Ask { late, secret }, questions).await;
+        let said = Said::Answered(self.device, heard.answers.clone(), proofs);
+        self.said.send(said).await.ok()?;
+        let judged = self.phase(&mut heard, |p| matches!(p, Phase::Judged(_))).await?;
+        if let Phase::Judged(verdicts) = judged
             && let Some(verdict) = verdicts.get(&self.device)
         {
             self.write(&mut heard, &ToProver::Judged { verdict: Box::new(verdict.clone()) }).await;
         }
+        Some(())
     }
 
-    /// Waits for a phase; none if the trial broke off.
-    async fn phase(&mut self, wanted: impl Fn(&Phase) -> bool) -> Option<Phase> {
-        self.phases.wait_for(|p| wanted(p)).await.ok().map(|p| p.clone())
+    /// Waits for a phase; none if the trial broke off. Nothing is due from the device meanwhile:
+    /// it may decline, and anything else ends its part.
+    async fn phase(&mut self, heard: &mut Heard, wanted: impl Fn(&Phase) -> bool) -> Option<Phase> {
+        let mut phases = self.phases.clone();
+        let come = async {
+            let come = phases.wait_for(|p| wanted(p)).await;
+            come.ok().map(|p| p.clone())
+        };
+        tokio::pin!(come);
+        if heard.stream.is_some() {
+            let far = Instant::now() + Duration::from_secs(3_600);
+            tokio::select! {
+                biased;
+                message = self.next(heard, far) => match message {
+                    Some(FromProver::Declined { .. }) => self.declined(heard),
+                    Some(_) | None => heard.stream = None,
+                },
+                phase = &mut come => return phase,
+            }
+        }
+        come.await
+    }
+
+    /// It goes no further: what was not proven yet was declined.
+    fn declined(&self, heard: &mut Heard) {
+        for answer in heard.answers.iter_mut().filter(|a| a.outcome == Outcome::Silent) {
+            answer.outcome = Outcome::Declined;
+        }
+        heard.stream = None;
     }
 
     async fn write(&self, heard: &mut Heard, message: &ToProver) {
@@ -143,102 +182,91 @@ impl Talk {
         None
     }
 
-    async fn commitments(&self, heard: &mut Heard, beacon: [u8; 32], start: Instant) {
-        let tasks = self.tasks.to_vec();
-        self.write(heard, &ToProver::Start { trial: self.trial, beacon, tasks }).await;
-        let grace_us = self.settings.grace_ms * 1_000;
-        let last = due_us(&self.tasks, self.tasks.len(), grace_us);
-        let until = start + Duration::from_micros(last) + LATE_MAX;
-        for number in 0..self.tasks.len() {
-            match self.next(heard, until).await {
-                Some(FromProver::Commitment { task, hash }) if usize::from(task) == number => {
-                    let arrived = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-                    heard.committed[number] = Some((Commitment(hash), arrived));
-                }
-                Some(FromProver::Declined { .. }) => {
-                    heard.declined = true;
-                    return;
-                }
-                // Out of order: it broke the protocol, and there is no way on.
-                Some(_) => {
-                    heard.stream = None;
-                    return;
-                }
-                None => return,
+    async fn commitment(&self, heard: &mut Heard, number: usize, beacon: [u8; 32], start: Instant) {
+        let message = match number {
+            0 => ToProver::Start {
+                trial: self.trial,
+                beacon,
+                tasks: self.assignment.tasks.clone(),
+                on_chip: self.assignment.on_chip,
+            },
+            _ => ToProver::Next { task: number as u8, beacon },
+        };
+        self.write(heard, &message).await;
+        let due = due_us(&self.assignment.tasks[number], self.settings.grace_ms * 1_000);
+        let until = start + Duration::from_micros(due) + LATE_MAX;
+        match self.next(heard, until).await {
+            Some(FromProver::Commitment { task, hash }) if usize::from(task) == number => {
+                let arrived = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+                let outcome = if arrived > due { Outcome::Late } else { Outcome::Silent };
+                let committed = Some((Commitment(hash), arrived));
+                heard.answers[number] = Answer { committed, outcome, proof: None };
             }
+            Some(FromProver::Skipped { task, .. }) if usize::from(task) == number => {
+                heard.answers[number].outcome = Outcome::Declined;
+            }
+            Some(FromProver::Declined { .. }) => self.declined(heard),
+            // Out of order: it broke the protocol, and there is no way on.
+            Some(_) | None => heard.stream = None,
         }
     }
 
+    /// Asks, and checks what comes. From the question on, what does not come is withheld.
     async fn proofs(
         &self,
         heard: &mut Heard,
         ask: ToProver,
-        hours: Arc<Vec<Option<Hour>>>,
-    ) -> (Vec<Answer>, Vec<(u8, Vec<u8>)>) {
-        let grace_us = self.settings.grace_ms * 1_000;
-        let in_time =
-            |number: usize, arrived: u64| arrived <= due_us(&self.tasks, number, grace_us);
-        let answer = |(number, committed): (usize, &Option<(Commitment, u64)>)| {
-            let outcome = match committed {
-                Some((_, arrived)) if !in_time(number, *arrived) => Outcome::Late,
-                Some(_) => Outcome::Silent,
-                None if heard.declined => Outcome::Declined,
-                None => Outcome::Silent,
-            };
-            Answer { committed: *committed, outcome, proof: None }
-        };
-        let mut answers: Vec<_> = heard.committed.iter().enumerate().map(answer).collect();
+        questions: Arc<Questions>,
+    ) -> Vec<(u8, Vec<u8>)> {
         let mut kept = Vec::new();
-        if heard.committed.iter().all(Option::is_none) {
-            return (answers, kept);
+        let committed = heard.answers.iter().any(|a| a.committed.is_some());
+        if !committed || heard.stream.is_none() {
+            return kept;
         }
         self.write(heard, &ask).await;
+        if heard.stream.is_none() {
+            return kept;
+        }
+        let asked = |a: &Answer| a.committed.is_some() && a.outcome == Outcome::Silent;
+        for answer in heard.answers.iter_mut().filter(|a| asked(a)) {
+            answer.outcome = Outcome::Withheld;
+        }
         let until = Instant::now() + Duration::from_millis(self.settings.proof_ms.into());
-        for number in 0..self.tasks.len() {
-            let (task, bytes) = match self.next(heard, until).await {
-                Some(FromProver::Proof { task, bytes }) => (task, bytes),
-                Some(FromProver::Declined { .. }) => {
-                    for answer in answers.iter_mut().filter(|a| a.outcome == Outcome::Silent) {
-                        answer.outcome = Outcome::Declined;
-                    }
-                    break;
-                }
-                Some(_) => {
+        for number in 0..heard.answers.len() {
+            let Some((commitment, _)) = heard.answers[number].committed else { continue };
+            let bytes = match self.next(heard, until).await {
+                Some(FromProver::Proof { task, bytes }) if usize::from(task) == number => bytes,
+                Some(_) | None => {
                     heard.stream = None;
                     break;
                 }
-                None => break,
             };
-            let Some((commitment, _)) = heard.committed[number] else { break };
-            if usize::from(task) != number {
-                heard.stream = None;
-                break;
-            }
-            if answers[number].outcome == Outcome::Late {
+            if heard.answers[number].outcome == Outcome::Late {
                 continue;
             }
-            let (outcome, bytes) = self.check(&hours, number, commitment, bytes).await;
-            answers[number].outcome = outcome;
-            answers[number].proof = Some(proof_hash(&bytes));
-            kept.push((task, bytes));
+            let (outcome, bytes) = self.check(&questions, number, commitment, bytes).await;
+            heard.answers[number].outcome = outcome;
+            heard.answers[number].proof = Some(proof_hash(&bytes));
+            kept.push((number as u8, bytes));
         }
-        (answers, kept)
+        kept
     }
 
     /// Off the runtime's threads, and few at once.
     async fn check(
         &self,
-        hours: &Arc<Vec<Option<Hour>>>,
+        questions: &Arc<Questions>,
         number: usize,
         commitment: Commitment,
         bytes: Vec<u8>,
     ) -> (Outcome, Vec<u8>) {
         let _permit = self.checks.acquire().await;
-        let (hours, device) = (hours.clone(), self.device);
+        let (questions, device, group) = (questions.clone(), self.device, self.group);
         let checked = tokio::task::spawn_blocking(move || {
-            let outcome = hours[number]
-                .as_ref()
-                .map_or(Outcome::Rejected, |hour| outcome_of(hour, device, &commitment, &bytes));
+            let question = questions.get(group).and_then(|tasks| tasks.get(number)?.as_ref());
+            let outcome = question.map_or(Outcome::Rejected, |question| {
+                question.outcome(device, number as u8, &commitment, &bytes)
+            });
             (outcome, bytes)
         });
         checked.await.unwrap_or((Outcome::Rejected, Vec::new()))

@@ -4,12 +4,13 @@ use crate::harness::{DEVICE, Net, device, key, problem, wallet};
 use ionet_api::ProblemCode;
 use ionet_core::{TrialId, Wallet};
 use ionet_trust::Secret;
-use ionet_trust::record::{Lane, Mark, Record};
+use ionet_trust::record::{Lane, Mark, Record, Start};
 
 fn record(trial: u64) -> Record {
     let secret = Secret([1; 32]);
     Record {
         trial: TrialId(trial),
+        before: TrialId(0),
         lane: Lane::Joining,
         genesis: [2; 32],
         coordinator: Wallet([3; 32]),
@@ -20,7 +21,7 @@ fn record(trial: u64) -> Record {
         secret,
         basis: Mark::default(),
         period_ms: 0,
-        start: Mark::default(),
+        starts: vec![Start::default()],
         anchor_slot: 1,
         anchor: [4; 64],
         late: Mark::default(),

@@ -36,6 +36,8 @@ pub(crate) enum Manner {
     Truncates,
     /// Commits, and never proves.
     Forgets,
+    /// Commits, looks at the question, and says then that it cannot.
+    Balks,
     /// Hangs up after committing.
     HangsUp,
     /// Sends what nobody knows.
@@ -120,6 +122,7 @@ impl Manner {
         let proof = FromProver::Proof { task: 0, bytes };
         match self {
             Self::Forgets => (),
+            Self::Balks => say(send, FromProver::Declined { reason: "I serve".to_owned() }).await?,
             Self::Trickles => {
                 let mut whole = Vec::new();
                 frame::write(&mut whole, &proof).await.ok()?;

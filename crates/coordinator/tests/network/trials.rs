@@ -24,6 +24,11 @@ pub(crate) async fn world(period_s: u32) -> World {
         proof_ms: 2_000,
         duty_per_mille: 1_000,
         keep: 50,
+        stream_mib: 0,
+        stream_ms: 900,
+        stream_openings: 8,
+        chip_side: 128,
+        rows: None,
     });
     world
 }
@@ -77,12 +82,13 @@ async fn each_manner_has_its_outcome_and_harms_nobody_else() {
         (Manner::Garbles, Outcome::Rejected),
         (Manner::Borrows, Outcome::Rejected),
         (Manner::Truncates, Outcome::Rejected),
-        (Manner::Forgets, Outcome::Silent),
+        (Manner::Forgets, Outcome::Withheld),
+        (Manner::Balks, Outcome::Withheld),
         (Manner::HangsUp, Outcome::Silent),
         (Manner::Babbles, Outcome::Silent),
         (Manner::Repeats, Outcome::Silent),
         (Manner::Recalls, Outcome::Rejected),
-        (Manner::Trickles, Outcome::Silent),
+        (Manner::Trickles, Outcome::Withheld),
     ];
     let mut devices = Vec::new();
     for (manner, _) in manners {
@@ -128,8 +134,10 @@ async fn every_period_has_a_trial_that_the_chain_vouches_for() {
         let found = chain.published(&Signature::from(record.anchor)).await.unwrap().unwrap();
         assert_eq!(found.slot, record.anchor_slot);
         assert_eq!(found.payer.to_bytes(), record.coordinator.0);
-        let start = chain.block_at(record.start.slot).await.unwrap().unwrap();
-        assert_eq!(start.hash, record.start.hash);
+        for start in &record.starts {
+            let block = chain.block_at(start.mark.slot).await.unwrap().unwrap();
+            assert_eq!(block.hash, start.mark.hash);
+        }
         let late = chain.block_after(record.anchor_slot).await.unwrap().unwrap();
         assert_eq!((late.slot, late.hash), (record.late.slot, record.late.hash));
         let promise = chain.published(&Signature::from(record.promise)).await.unwrap().unwrap();

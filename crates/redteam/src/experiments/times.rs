@@ -10,7 +10,7 @@ use crate::world::{LEAST, World, device, trial};
 use ionet_core::{Task, TrialId, Units, Wallet};
 use ionet_prover::{Cpu, Prover};
 use ionet_trust::record::{
-    Answer, Entry, Lane, Mark, Outcome, Record, SLOT_MS_MAX, proof_hash, replay,
+    Answer, Entry, Lane, Mark, Question, Record, SLOT_MS_MAX, Start, proof_hash, replay,
 };
 use ionet_trust::{Entries, Hour, Secret, Shape};
 use rand::Rng;
@@ -265,6 +265,7 @@ pub(super) fn tasks(effort: Effort) -> Section {
     let mark = |slot, hash| Mark { slot, hash };
     let mut record = Record {
         trial: TrialId(1),
+        before: TrialId(0),
         lane: Lane::Joining,
         genesis: rng.random(),
         coordinator: Wallet([1; 32]),
@@ -275,7 +276,10 @@ pub(super) fn tasks(effort: Effort) -> Section {
         secret,
         basis: mark(1, rng.random()),
         period_ms: 0,
-        start: mark(1, rng.random()),
+        starts: vec![
+            Start { mark: mark(1, rng.random()), at_us: 0 },
+            Start { mark: mark(9, rng.random()), at_us: 3_000_000 },
+        ],
         anchor_slot: 12,
         anchor: [0; 64],
         late: mark(13, rng.random()),
@@ -284,26 +288,30 @@ pub(super) fn tasks(effort: Effort) -> Section {
         assignments: vec![tasks],
         entries: Vec::new(),
     };
-    let Ok(question) = record.challenge() else { return section };
-    let beacon = record.start.beacon(&record.genesis);
+    let Ok(challenge) = record.challenge() else { return section };
+    let beacon = record.beacon(0).expect("it began");
     // A chip that does a round a second: one round of the first task, two of the second, all of
-    // it before the first commitment leaves at 3 s. The second follows a millisecond later.
+    // it before the first commitment leaves at 3 s. Then the second task begins, and its
+    // commitment follows a millisecond later. It had only the first beacon to do it from.
     let mut proofs = Vec::new();
     let mut answers = Vec::new();
-    for (entries, rounds, arrived) in
-        [(Entries::Byte, 1, 3_000_000), (Entries::Nibble, 2, 3_001_000)]
+    for (number, (entries, rounds, arrived)) in
+        [(Entries::Byte, 1, 3_000_000), (Entries::Nibble, 2, 1_000)].into_iter().enumerate()
     {
         let shape = Shape::new(entries, 64, 16).expect("a shape");
         let Ok(mut prover) = Prover::start(Cpu::new(1), shape, beacon, device(1));
         for _ in 0..rounds {
             let Ok(_) = prover.round();
         }
-        let hour = Hour::new(shape, beacon, question, 16);
+        let hour = Hour::new(shape, beacon, challenge, 16);
+        let own = record.beacon(number).expect("it began");
+        let question = Question::new(&record.assignments[0][number], own, challenge);
+        let question = question.expect("a task");
         let proof = prover.open(&hour.asks(device(1), rounds)).expect("its own leaves");
         let bytes = proof.encode();
         answers.push(Answer {
             committed: Some((prover.commitment(), arrived)),
-            outcome: Outcome::Proven(rounds),
+            outcome: question.outcome(device(1), number as u8, &prover.commitment(), &bytes),
             proof: Some(proof_hash(&bytes)),
         });
         proofs.push(bytes);

@@ -1,6 +1,6 @@
 //! A record as bytes: fixed order, little-endian, one form for each record.
 
-use super::{Answer, Entry, Lane, Mark, Outcome, Record};
+use super::{Answer, Entry, Lane, Mark, Outcome, Record, Start};
 use crate::chain::{Commitment, ROUNDS_MAX};
 use crate::challenge::{Precommitment, Secret};
 use ionet_core::{DeviceId, TASKS_MAX, Task, TrialId, Units, Wallet};
@@ -9,7 +9,7 @@ use ionet_core::{DeviceId, TASKS_MAX, Task, TrialId, Units, Wallet};
 pub const ENTRIES_MAX: usize = 1 << 20;
 /// Most lists of tasks: one a kind of chip.
 const ASSIGNMENTS_MAX: usize = 32;
-const MAGIC: &[u8; 8] = b"ionetrc2";
+const MAGIC: &[u8; 8] = b"ionetrc3";
 
 /// Why bytes are no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +36,7 @@ impl Record {
     pub fn encode(&self) -> Vec<u8> {
         let mut to = MAGIC.to_vec();
         to.extend(self.trial.0.to_le_bytes());
+        to.extend(self.before.0.to_le_bytes());
         to.push(match self.lane {
             Lane::Period => 0,
             Lane::Joining => 1,
@@ -49,7 +50,11 @@ impl Record {
         to.extend(self.secret.0);
         mark(&mut to, &self.basis);
         to.extend(self.period_ms.to_le_bytes());
-        mark(&mut to, &self.start);
+        to.push(self.starts.len() as u8);
+        for start in &self.starts {
+            mark(&mut to, &start.mark);
+            to.extend(start.at_us.to_le_bytes());
+        }
         to.extend(self.anchor_slot.to_le_bytes());
         to.extend(self.anchor);
         mark(&mut to, &self.late);
@@ -77,6 +82,7 @@ impl Record {
             anchor_slot: 0,
             anchor: [0; 64],
             late: Mark::default(),
+            starts: self.starts.clone(),
             assignments: self.assignments.clone(),
             entries: Vec::new(),
             ..*self
@@ -92,7 +98,7 @@ impl Record {
         if &from.take::<8>()? != MAGIC {
             return Err(RecordError::Version);
         }
-        let trial = TrialId(from.u64()?);
+        let (trial, before) = (TrialId(from.u64()?), TrialId(from.u64()?));
         let lane = match from.u8()? {
             0 => Lane::Period,
             1 => Lane::Joining,
@@ -100,6 +106,7 @@ impl Record {
         };
         let mut record = Self {
             trial,
+            before,
             lane,
             genesis: from.take()?,
             coordinator: Wallet(from.take()?),
@@ -110,7 +117,7 @@ impl Record {
             secret: Secret(from.take()?),
             basis: from.mark()?,
             period_ms: from.u32()?,
-            start: from.mark()?,
+            starts: from.starts()?,
             anchor_slot: from.u64()?,
             anchor: from.take()?,
             late: from.mark()?,
@@ -125,7 +132,7 @@ impl Record {
         }
         for _ in 0..assignments {
             let tasks = usize::from(from.u8()?);
-            if !(1..=TASKS_MAX).contains(&tasks) {
+            if !(1..=record.starts.len()).contains(&tasks) {
                 return Err(RecordError::Field("number of tasks"));
             }
             let tasks = (0..tasks).map(|_| from.task()).collect::<Result<_, _>>()?;
@@ -187,6 +194,7 @@ fn answer(to: &mut Vec<u8>, answer: &Answer) {
         Outcome::Silent => (2, None),
         Outcome::Declined => (3, None),
         Outcome::Rejected => (4, None),
+        Outcome::Withheld => (5, None),
     };
     let committed = answer.committed.map_or(0, |_| COMMITTED);
     to.push(tag | committed | answer.proof.map_or(0, |_| WITH_PROOF));
@@ -231,6 +239,14 @@ impl Reader<'_> {
         Ok(Mark { slot: self.u64()?, hash: self.take()? })
     }
 
+    fn starts(&mut self) -> Result<Vec<Start>, RecordError> {
+        let starts = usize::from(self.u8()?);
+        if !(1..=TASKS_MAX).contains(&starts) {
+            return Err(RecordError::Field("number of starts"));
+        }
+        (0..starts).map(|_| Ok(Start { mark: self.mark()?, at_us: self.u64()? })).collect()
+    }
+
     fn task(&mut self) -> Result<Task, RecordError> {
         let units = match self.u8()? {
             0 => Units::Integer,
@@ -267,6 +283,7 @@ impl Reader<'_> {
             2 => Outcome::Silent,
             3 => Outcome::Declined,
             4 => Outcome::Rejected,
+            5 => Outcome::Withheld,
             _ => return Err(RecordError::Field("outcome")),
         };
         // What was proven or rejected is the proof of a commitment.
@@ -274,7 +291,7 @@ impl Reader<'_> {
         let fine = match outcome {
             Outcome::Proven(rounds) => has && shown && (1..=ROUNDS_MAX).contains(&rounds),
             Outcome::Rejected => has && shown,
-            Outcome::Late => has && !shown,
+            Outcome::Late | Outcome::Withheld => has && !shown,
             Outcome::Silent | Outcome::Declined => !shown,
         };
         let answer = Answer { committed, outcome, proof };

@@ -22,10 +22,11 @@ pub use replay::{Disagreement, Replay, Replayed, SLOT_MS_MAX, replay};
 use crate::chain::{Beacon, Commitment};
 use crate::challenge::{Challenge, Precommitment, Secret, WrongSecret};
 use crate::hash::{Hash, Purpose, Tree};
+use crate::memory::{self, Memory};
 use crate::proof::Proof;
 use crate::shape::{Entries, Shape, ShapeError};
 use crate::verify::Hour;
-use ionet_core::{DeviceId, Task, TrialId, Units, Wallet};
+use ionet_core::{DeviceId, Quantity, Task, TrialId, Units, Wallet};
 
 /// A block of the chain: a moment that nobody could know before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,6 +42,15 @@ impl Mark {
     pub fn beacon(&self, genesis: &[u8; 32]) -> Beacon {
         Beacon(Purpose::Block.hash(&[genesis, &self.slot.to_le_bytes(), &self.hash]))
     }
+}
+
+/// Where the time of a task begins, for all devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Start {
+    /// The newest block then: the task's beacon.
+    pub mark: Mark,
+    /// Microseconds after the trial's start, by the coordinator's clock; 0 for the first task.
+    pub at_us: u64,
 }
 
 /// What a trial is for. Each lane has its own line of promised secrets and of records.
@@ -75,13 +85,17 @@ pub enum Outcome {
     Declined,
     /// The proof does not hold.
     Rejected,
+    /// It had committed, saw what would be opened, and gave no proof. The coordinator's word.
+    /// Judged like a wrong answer: who commits to what is not there could else look whether it
+    /// would be found.
+    Withheld,
 }
 
 /// A device's answer to one task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
-    /// What it committed to, and its arrival in microseconds after the start; none if nothing
-    /// came.
+    /// What it committed to, and its arrival in microseconds after the task's start; none if
+    /// nothing came.
     pub committed: Option<(Commitment, u64)>,
     /// What came of it.
     pub outcome: Outcome,
@@ -105,6 +119,8 @@ pub struct Entry {
 pub struct Record {
     /// Its number.
     pub trial: TrialId,
+    /// The coordinator's newest trial with a record before this one, of either lane; 0 if none.
+    pub before: TrialId,
     /// What it was for.
     pub lane: Lane,
     /// The chain.
@@ -126,8 +142,8 @@ pub struct Record {
     pub basis: Mark,
     /// Milliseconds of the lane's period; 0 where trials come at once.
     pub period_ms: u32,
-    /// The newest block at the start.
-    pub start: Mark,
+    /// The start of each task: of everybody's first, of everybody's second, ..
+    pub starts: Vec<Start>,
     /// Slot in which [`Record::entries_root`] landed.
     pub anchor_slot: u64,
     /// The transaction in which it did.
@@ -147,8 +163,13 @@ pub struct Record {
 impl Record {
     /// What the trial's openings follow from.
     pub fn challenge(&self) -> Result<Challenge, WrongSecret> {
-        let (start, late) = (self.start.beacon(&self.genesis), self.late.beacon(&self.genesis));
-        Challenge::new(&start, &late, &self.secret, &self.promised)
+        let start = self.beacon(0).unwrap_or(Beacon([0; 32]));
+        Challenge::new(&start, &self.late.beacon(&self.genesis), &self.secret, &self.promised)
+    }
+
+    /// The beacon of everybody's task with this number; none if nobody had so many.
+    pub fn beacon(&self, task: usize) -> Option<Beacon> {
+        self.starts.get(task).map(|start| start.mark.beacon(&self.genesis))
     }
 
     /// The root that is anchored: over what was asked, and each device in order with what it
@@ -255,18 +276,46 @@ pub fn shape_of(task: &Task) -> Option<Result<Shape, ShapeError>> {
     Some(Shape::new(entries, side, width))
 }
 
-/// Microseconds after the start until which the commitment of task `number` is in time.
-pub fn due_us(tasks: &[Task], number: usize, grace_us: u32) -> u64 {
-    let work: u64 = tasks.iter().take(number + 1).map(|t| u64::from(t.time_ms())).sum();
-    work * 1_000 + u64::from(grace_us)
+/// Microseconds after its start until which a task's commitment is in time.
+pub fn due_us(task: &Task, grace_us: u32) -> u64 {
+    u64::from(task.time_ms()) * 1_000 + u64::from(grace_us)
 }
 
-/// Multiply-adds a second of so many rounds, rounded down: what a task measures. `took_us` is
-/// from the start, at least 1. Not from the commitment before: a device could hold that back and
-/// do the work of a later task meanwhile, which needs nothing but the beacon.
+/// Multiply-adds a second of so many rounds, rounded down. `took_us` is from the task's start, at
+/// least 1.
 pub fn rate(shape: Shape, rounds: u32, took_us: u64) -> u64 {
     let operations = u128::from(shape.operations()) * u128::from(rounds) * 1_000_000;
     u64::try_from(operations / u128::from(took_us.max(1))).unwrap_or(u64::MAX)
+}
+
+/// What a task is asked for.
+pub const fn quantities(task: &Task) -> &'static [Quantity] {
+    match task {
+        Task::Multiply { units: Units::Integer, .. } => &[Quantity::IntegerRate],
+        Task::Multiply { units: Units::Matrix, .. } => &[Quantity::MatrixRate],
+        Task::Stream { .. } => &[Quantity::MemoryRate, Quantity::MemoryBytes],
+    }
+}
+
+/// The figures that so many proven rounds or passes show, `took_us` after the task's start, in the
+/// order of [`quantities`]. Too few passes ([`Memory::counts`]) show nothing: neither that the
+/// memory was held, nor that anything was read.
+pub fn figures(task: &Task, rounds: u32, took_us: u64) -> Vec<(Quantity, u64)> {
+    let took_us = took_us.max(1);
+    let values = match *task {
+        Task::Multiply { .. } => match shape_of(task) {
+            Some(Ok(shape)) => vec![rate(shape, rounds, took_us)],
+            _ => Vec::new(),
+        },
+        Task::Stream { bytes, .. } => match Memory::new(bytes) {
+            Ok(memory) if memory.counts(rounds) => {
+                let moved = memory::rate(memory, rounds, took_us).unwrap_or(u64::MAX);
+                vec![moved, memory.bytes()]
+            }
+            _ => Vec::new(),
+        },
+    };
+    quantities(task).iter().copied().zip(values).collect()
 }
 
 /// The hash of a proof's bytes, as records name it.
@@ -274,11 +323,51 @@ pub fn proof_hash(bytes: &[u8]) -> Hash {
     Purpose::ProofBytes.hash(&[bytes])
 }
 
-/// What comes of a commitment that was in time, given the bytes of its proof: the one rule, for
-/// the coordinator and for whoever replays.
-pub fn outcome_of(hour: &Hour, device: DeviceId, commitment: &Commitment, proof: &[u8]) -> Outcome {
-    let proven = Proof::decode(hour.shape(), hour.openings(), proof)
-        .ok()
-        .and_then(|proof| hour.verify(device, commitment, &proof).ok());
-    proven.map_or(Outcome::Rejected, Outcome::Proven)
+/// What is asked about one task, of all devices that did it.
+pub struct Question(Kind);
+
+enum Kind {
+    Products(Hour),
+    Passes { memory: Memory, openings: usize, verifier: memory::Verifier },
+}
+
+impl Question {
+    /// Computes what all proofs of the task share. None if the task has sizes that no task has,
+    /// or opens nothing: then anything would be proven.
+    pub fn new(task: &Task, beacon: Beacon, challenge: Challenge) -> Option<Self> {
+        match *task {
+            Task::Multiply { openings, .. } if openings > 0 => {
+                let hour = Hour::new(shape_of(task)?.ok()?, beacon, challenge, openings.into());
+                Some(Self(Kind::Products(hour)))
+            }
+            Task::Stream { bytes, openings, .. } if openings > 0 => {
+                let (memory, openings) = (Memory::new(bytes).ok()?, usize::from(openings));
+                let verifier = memory::Verifier::new(memory, beacon, challenge, openings);
+                Some(Self(Kind::Passes { memory, openings, verifier }))
+            }
+            Task::Multiply { .. } | Task::Stream { .. } => None,
+        }
+    }
+
+    /// What comes of a commitment that was in time, given the bytes of its proof: the one rule,
+    /// for the coordinator and for whoever replays. `task` is the task's number.
+    pub fn outcome(
+        &self,
+        device: DeviceId,
+        task: u8,
+        commitment: &Commitment,
+        proof: &[u8],
+    ) -> Outcome {
+        let proven = match &self.0 {
+            Kind::Products(hour) => Proof::decode(hour.shape(), hour.openings(), proof)
+                .ok()
+                .and_then(|proof| hour.verify(device, commitment, &proof).ok()),
+            Kind::Passes { memory, openings, verifier } => {
+                memory::Proof::decode(*memory, *openings, proof)
+                    .ok()
+                    .and_then(|proof| verifier.verify(device, task, commitment, &proof).ok())
+            }
+        };
+        proven.map_or(Outcome::Rejected, Outcome::Proven)
+    }
 }

@@ -1,10 +1,11 @@
 //! Computing a record again, offline, from its bytes and its proofs alone.
 
-use super::{Answer, Entry, Lane, Outcome, Record, due_us, outcome_of, proof_hash, rate, shape_of};
+use super::{
+    Answer, Entry, Lane, Outcome, Question, Record, due_us, figures, proof_hash, shape_of,
+};
 use crate::challenge::Challenge;
 use crate::record::wait_ms;
-use crate::verify::Hour;
-use ionet_core::{DeviceId, Task};
+use ionet_core::{DeviceId, Task, TrialId};
 
 /// Something in a record that does not follow from what it shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,9 +13,13 @@ pub enum Disagreement {
     /// The secret is not the one that was promised.
     #[error("the secret is not the one that was promised before the trial")]
     Secret,
-    /// Marks are not in order: promise, the block after it, start, anchor, the block after it.
-    #[error("the blocks of promise, basis, start, anchor and end are not in this order")]
+    /// Marks are not in order: promise, the block after it, the start of each task, anchor, the
+    /// block after it.
+    #[error("the blocks of promise, basis, starts, anchor and end are not in this order")]
     Marks,
+    /// It names a trial before it that did not come before it.
+    #[error("trial {0} is not before this one")]
+    Before(TrialId),
     /// A trial of a period has no period, or another has one.
     #[error("the lane and its period do not fit")]
     Period,
@@ -54,8 +59,8 @@ pub enum Disagreement {
         /// The task's number.
         task: usize,
     },
-    /// Commitments of one device did not come one after the other.
-    #[error("task {task} of {device} arrived before the one before it")]
+    /// A commitment came when the next task had begun: nothing of it is waited for then.
+    #[error("task {task} of {device} arrived after the next one had begun")]
     Arrival {
         /// Whose.
         device: DeviceId,
@@ -69,15 +74,17 @@ pub enum Disagreement {
 pub struct Replayed {
     /// Whose.
     pub device: DeviceId,
+    /// Its number.
+    pub number: usize,
     /// The task.
     pub task: Task,
     /// What follows.
     pub outcome: Outcome,
-    /// Multiply-adds a second from the trial's start on; 0 where nothing was proven. Of a later
-    /// task this is a lower bound: its work may have begun with the beacon, whatever came first.
+    /// What follows from its own start and its arrival: multiply-adds a second, or bytes a second
+    /// of a pass over memory; 0 where nothing was proven.
     pub rate: u64,
-    /// The least that follows from the chain's marks alone, had every slot between start and
-    /// anchor taken the longest: no coordinator's clock is in it.
+    /// The least that follows from the chain's marks alone, had every slot from the task's start
+    /// to the next mark taken the longest: no coordinator's clock is in it.
     pub rate_by_slots: u64,
 }
 
@@ -90,6 +97,8 @@ pub struct Replay {
     pub disagreements: Vec<Disagreement>,
     /// Milliseconds after its basis at which the trial had to start.
     pub wait_ms: u32,
+    /// Trials of this coordinator since the one with the record before that came to nothing.
+    pub voided: u64,
 }
 
 /// Most numbers that all tasks of a record share between proofs, 512 MiB of them: thirty times what
@@ -110,11 +119,13 @@ pub fn replay(
         tasks: Vec::new(),
         disagreements: Vec::new(),
         wait_ms: wait_ms(&record.secret, &record.basis, &record.genesis, record.period_ms),
+        voided: record.trial.0.saturating_sub(record.before.0).saturating_sub(1),
     };
-    let (start, anchor, late) = (record.start.slot, record.anchor_slot, record.late.slot);
-    let promised = record.promise_slot < record.basis.slot && record.basis.slot <= start;
-    if !promised || start >= anchor || anchor >= late {
+    if !in_order(record) {
         found.disagreements.push(Disagreement::Marks);
+    }
+    if record.before >= record.trial {
+        found.disagreements.push(Disagreement::Before(record.before));
     }
     if (record.lane == Lane::Period) != (record.period_ms > 0) {
         found.disagreements.push(Disagreement::Period);
@@ -123,33 +134,51 @@ pub fn replay(
         found.disagreements.push(Disagreement::Secret);
         return found;
     };
-    let hours = hours(record, challenge, &mut found.disagreements);
+    let questions = questions(record, challenge, &mut found.disagreements);
     for entry in &record.entries {
         let group = usize::from(entry.assignment);
-        let (tasks, hours) = (&record.assignments[group], &hours[group]);
-        replay_entry(record, entry, tasks, hours, &mut proof, &mut found);
+        replay_entry(record, entry, &questions[group], &mut proof, &mut found);
     }
     found
 }
 
-fn hours(
+/// Whether each public mark comes after the one before it, and no task began before the one before
+/// it had by the coordinator's clock.
+fn in_order(record: &Record) -> bool {
+    let promised = record.promise_slot < record.basis.slot;
+    let starts: Vec<_> = record.starts.iter().map(|s| s.mark.slot).collect();
+    let (first, last) = (starts.first().copied(), starts.last().copied());
+    promised
+        && first.is_some_and(|first| record.basis.slot <= first)
+        && starts.windows(2).all(|two| two[0] < two[1])
+        && record.starts.is_sorted_by_key(|s| s.at_us)
+        && record.starts.first().is_some_and(|s| s.at_us == 0)
+        && last.is_some_and(|last| last < record.anchor_slot)
+        && record.anchor_slot < record.late.slot
+}
+
+fn questions(
     record: &Record,
     challenge: Challenge,
     disagreements: &mut Vec<Disagreement>,
-) -> Vec<Vec<Option<Hour>>> {
-    let beacon = record.start.beacon(&record.genesis);
+) -> Vec<Vec<Option<Question>>> {
     let mut left = SHARED_MAX;
     let mut of = |assignment: usize, task: usize, asked: &Task| {
-        let Task::Multiply { openings, .. } = *asked else { return None };
-        // Where nothing is opened, anything would be proven.
-        let shape = shape_of(asked)?.ok().filter(|_| openings > 0);
-        let rest = shape.and_then(|s| left.checked_sub(s.side() * s.segments()));
-        let (Some(shape), Some(rest)) = (shape, rest) else {
+        let shared = match shape_of(asked) {
+            Some(Ok(shape)) => shape.side() * shape.segments(),
+            Some(Err(_)) => usize::MAX,
+            None => 0,
+        };
+        let rest = left.checked_sub(shared);
+        let made = rest
+            .zip(record.beacon(task))
+            .and_then(|(rest, beacon)| Some((rest, Question::new(asked, beacon, challenge)?)));
+        let Some((rest, question)) = made else {
             disagreements.push(Disagreement::Task { assignment, task });
             return None;
         };
         left = rest;
-        Some(Hour::new(shape, beacon, challenge, openings.into()))
+        Some(question)
     };
     let groups = record.assignments.iter().enumerate();
     groups
@@ -160,17 +189,15 @@ fn hours(
 fn replay_entry(
     record: &Record,
     entry: &Entry,
-    tasks: &[Task],
-    hours: &[Option<Hour>],
+    questions: &[Option<Question>],
     proof: &mut impl FnMut(&DeviceId, usize) -> Option<Vec<u8>>,
     found: &mut Replay,
 ) {
-    let device = entry.device;
-    let mut before = 0;
-    for (number, (answer, (asked, hour))) in
-        entry.answers.iter().zip(tasks.iter().zip(hours)).enumerate()
+    let (device, tasks) = (entry.device, &record.assignments[usize::from(entry.assignment)]);
+    for (number, (answer, (asked, question))) in
+        entry.answers.iter().zip(tasks.iter().zip(questions)).enumerate()
     {
-        let outcome = match again(record, entry, number, answer, tasks, hour.as_ref(), proof) {
+        let outcome = match again(record, device, number, answer, asked, question.as_ref(), proof) {
             Ok(outcome) => outcome,
             Err(disagreement) => {
                 found.disagreements.push(disagreement);
@@ -182,20 +209,22 @@ fn replay_entry(
             let wrong = Disagreement::Outcome { device, task, said, found: outcome };
             found.disagreements.push(wrong);
         }
-        let arrived = answer.committed.map_or(before, |(_, at)| at);
-        if arrived < before {
+        let arrived = answer.committed.map_or(0, |(_, at)| at);
+        let (start, next) = (record.starts[number], record.starts.get(number + 1));
+        if next.is_some_and(|next| start.at_us.saturating_add(arrived) > next.at_us) {
             found.disagreements.push(Disagreement::Arrival { device, task: number });
         }
-        before = arrived;
         let (mut by_clock, mut by_slots) = (0, 0);
-        if let (Outcome::Proven(rounds), Some(Ok(shape))) = (outcome, shape_of(asked)) {
-            let slots = record.anchor_slot.saturating_sub(record.start.slot);
-            // From the start, not from the commitment before: that one may have been held back.
-            by_clock = rate(shape, rounds, arrived);
-            by_slots = rate(shape, rounds, slots.saturating_mul(SLOT_MS_MAX * 1_000));
+        if let Outcome::Proven(rounds) = outcome {
+            let end = next.map_or(record.anchor_slot, |next| next.mark.slot);
+            let slots = end.saturating_sub(start.mark.slot);
+            let shown = |us| figures(asked, rounds, us).first().map_or(0, |(_, rate)| *rate);
+            by_clock = shown(arrived);
+            by_slots = shown(slots.saturating_mul(SLOT_MS_MAX * 1_000));
         }
         found.tasks.push(Replayed {
             device,
+            number,
             task: *asked,
             outcome,
             rate: by_clock,
@@ -207,11 +236,11 @@ fn replay_entry(
 /// The outcome that follows for one task.
 fn again(
     record: &Record,
-    entry: &Entry,
+    device: DeviceId,
     number: usize,
     answer: &Answer,
-    tasks: &[Task],
-    hour: Option<&Hour>,
+    task: &Task,
+    question: Option<&Question>,
     proof: &mut impl FnMut(&DeviceId, usize) -> Option<Vec<u8>>,
 ) -> Result<Outcome, Disagreement> {
     let Some((commitment, arrived)) = answer.committed else {
@@ -219,19 +248,23 @@ fn again(
         let declined = answer.outcome == Outcome::Declined;
         return Ok(if declined { Outcome::Declined } else { Outcome::Silent });
     };
-    if arrived > due_us(tasks, number, record.grace_us) {
+    if arrived > due_us(task, record.grace_us) {
         return Ok(Outcome::Late);
     }
-    let (device, task) = (entry.device, number);
     let Some(named) = answer.proof else {
-        let declined = answer.outcome == Outcome::Declined;
-        return Ok(if declined { Outcome::Declined } else { Outcome::Silent });
+        // Whether it ended before the question or after it is the coordinator's word.
+        return Ok(match answer.outcome {
+            said @ (Outcome::Declined | Outcome::Withheld) => said,
+            Outcome::Proven(_) | Outcome::Late | Outcome::Silent | Outcome::Rejected => {
+                Outcome::Silent
+            }
+        });
     };
-    let bytes = proof(&device, number).ok_or(Disagreement::Missing { device, task })?;
+    let bytes = proof(&device, number).ok_or(Disagreement::Missing { device, task: number })?;
     if proof_hash(&bytes) != named {
-        return Err(Disagreement::Other { device, task });
+        return Err(Disagreement::Other { device, task: number });
     }
     // A task that cannot be computed again was noted once, and proves nothing.
-    let outcome = hour.map(|hour| outcome_of(hour, device, &commitment, &bytes));
+    let outcome = question.map(|q| q.outcome(device, number as u8, &commitment, &bytes));
     Ok(outcome.unwrap_or(Outcome::Rejected))
 }

@@ -3,12 +3,12 @@
 use super::rig::{Coordinator, DEADLINE, Rig, Running, Talk};
 use crate::worker::Stop;
 use ionet_core::{ChipClass, PartState, TASKS_MAX, Task, Tier, TrialId, Units, Verdict};
-use ionet_trust::record::{Outcome, outcome_of, shape_of};
-use ionet_trust::{Beacon, Challenge, Commitment, Hour, Secret};
+use ionet_trust::record::{Outcome, Question};
+use ionet_trust::{Beacon, Challenge, Commitment, Secret};
 use ionet_wire::endpoint::{Connection, RecvStream, SendStream};
 use ionet_wire::frame::{self, FrameError};
 use ionet_wire::message::{CommandBody, Open, Opened, Purpose, ToCoordinator};
-use ionet_wire::prove::{FromProver, ToProver};
+use ionet_wire::prove::{FEATURE, FromProver, STREAM_FEATURE, ToProver};
 use serde::Serialize;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -31,7 +31,7 @@ fn small() -> Task {
 }
 
 fn start(tasks: Vec<Task>) -> ToProver {
-    ToProver::Start { trial: TrialId(1), beacon: BEACON, tasks }
+    ToProver::Start { trial: TrialId(1), beacon: BEACON, tasks, on_chip: false }
 }
 
 fn endless() -> ToProver {
@@ -64,13 +64,26 @@ fn newer() -> Newer {
     Newer { prove: "from-the-future", what: vec![1, 2] }
 }
 
-/// What a verifier says of a proof, with the question that it was made for.
+/// What a verifier says of the proof of a trial's only task, with the question that it was made
+/// for.
 fn verified(rig: &Rig, task: &Task, hash: [u8; 32], late: [u8; 32], bytes: &[u8]) -> Outcome {
+    verified_at(rig, (0, task), BEACON, hash, late, bytes)
+}
+
+/// The same for a task with this number and beacon.
+fn verified_at(
+    rig: &Rig,
+    (number, task): (u8, &Task),
+    own: [u8; 32],
+    hash: [u8; 32],
+    late: [u8; 32],
+    bytes: &[u8],
+) -> Outcome {
     let (beacon, secret) = (Beacon(BEACON), Secret(SECRET));
     let promised = secret.precommitment();
     let challenge = Challenge::new(&beacon, &Beacon(late), &secret, &promised).unwrap();
-    let hour = Hour::new(shape_of(task).unwrap().unwrap(), beacon, challenge, OPENINGS.into());
-    outcome_of(&hour, rig.key.id(), &Commitment(hash), bytes)
+    let question = Question::new(task, Beacon(own), challenge).unwrap();
+    question.outcome(rig.key.id(), number, &Commitment(hash), bytes)
 }
 
 /// One trial's stream, from the coordinator's side.
@@ -187,7 +200,8 @@ async fn session() -> (Rig, Coordinator, Running, Talk) {
     let (rig, coordinator) = Rig::new().await;
     let running = rig.start();
     let (talk, hello) = coordinator.admit(1).await;
-    assert_eq!(hello.features, [ionet_wire::prove::FEATURE]);
+    // The rig has no chip, so it offers none, whatever stands in for one on this machine.
+    assert_eq!(hello.features, [FEATURE, STREAM_FEATURE]);
     (rig, coordinator, running, talk)
 }
 
@@ -196,18 +210,29 @@ async fn what_it_commits_to_and_opens_is_verified() {
     let (rig, _coordinator, _running, talk) = session().await;
     let kept = keep(talk);
     let mut trial = Trial::next(&kept.connection).await;
-    let tasks = vec![task(Units::Integer, 128, 150), task(Units::Matrix, 64, 100)];
+    let pass = Task::Stream { bytes: 1 << 20, openings: OPENINGS, time_ms: 2_000 };
+    let tasks = vec![task(Units::Integer, 128, 150), task(Units::Matrix, 64, 100), pass];
+    let beacons = [BEACON, [31; 32], [32; 32]];
     trial.say(&newer()).await;
     trial.say(&start(tasks.clone())).await;
-    let hashes = [trial.commitment(0).await, trial.commitment(1).await];
+    let mut hashes = vec![trial.commitment(0).await];
+    for number in [1, 2] {
+        trial.say(&newer()).await;
+        trial.say(&ToProver::Next { task: number, beacon: beacons[usize::from(number)] }).await;
+        hashes.push(trial.commitment(number).await);
+    }
     trial.say(&newer()).await;
     trial.say(&ASK).await;
     for (number, (task, hash)) in tasks.iter().zip(hashes).enumerate() {
-        let bytes = trial.proof(number as u8).await;
-        let outcome = verified(&rig, task, hash, LATE, &bytes);
+        let (n, own) = (number as u8, beacons[number]);
+        let bytes = trial.proof(n).await;
+        let outcome = verified_at(&rig, (n, task), own, hash, LATE, &bytes);
         assert!(matches!(outcome, Outcome::Proven(_)), "{task:?}: {outcome:?}");
-        // The same bytes are no answer to another question.
-        assert_eq!(verified(&rig, task, hash, [6; 32], &bytes), Outcome::Rejected);
+        // The same bytes are no answer to another question, nor with another beacon.
+        for (own, late) in [(own, [6; 32]), ([7; 32], LATE)] {
+            let outcome = verified_at(&rig, (n, task), own, hash, late, &bytes);
+            assert_eq!(outcome, Outcome::Rejected);
+        }
     }
     trial.say(&newer()).await;
     trial.say(&judged()).await;
@@ -280,7 +305,7 @@ async fn what_goes_beyond_a_limit_is_declined() {
     let (rig, _coordinator, _running, talk) = session().await;
     let kept = keep(talk);
     let integers = |side, time_ms| task(Units::Integer, side, time_ms);
-    let stream = Task::Stream { bytes: 1 << 40, openings: 4, time_ms: 50 };
+    let stream = Task::Stream { bytes: (1 << 40) + 1, openings: 4, time_ms: 50 };
     for (tasks, words) in [
         (vec![], "1 to 3 tasks, not 0"),
         (vec![small(); TASKS_MAX + 1], "1 to 3 tasks, not 4"),
@@ -289,7 +314,7 @@ async fn what_goes_beyond_a_limit_is_declined() {
         (vec![integers(8_192, 50)], "up to 4096"),
         (vec![small(), integers(64, u32::MAX)], "1 to 60000 ms"),
         (vec![integers(64, 0)], "1 to 60000 ms"),
-        (vec![small(), stream], "no memory of its own"),
+        (vec![small(), stream], "pages of 512 bytes"),
     ] {
         let mut trial = Trial::next(&kept.connection).await;
         trial.say(&start(tasks)).await;
@@ -297,6 +322,50 @@ async fn what_goes_beyond_a_limit_is_declined() {
         assert!(reason.contains(words), "{reason}");
     }
     Trial::next(&kept.connection).await.hold(&rig).await;
+}
+
+#[tokio::test]
+async fn a_task_that_does_not_fit_is_skipped_and_the_others_are_proven() {
+    let (rig, _coordinator, _running, talk) = session().await;
+    let kept = keep(talk);
+    let mut trial = Trial::next(&kept.connection).await;
+    // Half a tebibyte: more than the owner gives.
+    let stream = Task::Stream { bytes: 1 << 39, openings: 4, time_ms: 50 };
+    trial.say(&start(vec![small(), stream, small()])).await;
+    let first = trial.commitment(0).await;
+    trial.say(&ToProver::Next { task: 1, beacon: [31; 32] }).await;
+    match trial.read().await.unwrap() {
+        FromProver::Skipped { task: 1, reason } => assert!(reason.contains("memory"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    trial.say(&ToProver::Next { task: 2, beacon: [32; 32] }).await;
+    let third = trial.commitment(2).await;
+    trial.say(&ASK).await;
+    for (number, own, hash) in [(0, BEACON, first), (2, [32; 32], third)] {
+        let bytes = trial.proof(number).await;
+        let outcome = verified_at(&rig, (number, &small()), own, hash, LATE, &bytes);
+        assert!(matches!(outcome, Outcome::Proven(_)), "task {number}: {outcome:?}");
+    }
+    trial.say(&judged()).await;
+    trial.ended().await;
+}
+
+#[tokio::test]
+async fn the_next_task_waits_for_its_beacon() {
+    let (_rig, _coordinator, _running, talk) = session().await;
+    let kept = keep(talk);
+    for wrong in [ToProver::Next { task: 2, beacon: [31; 32] }, ASK] {
+        let mut trial = Trial::next(&kept.connection).await;
+        trial.say(&start(vec![small(), small()])).await;
+        trial.commitment(0).await;
+        trial.say(&wrong).await;
+        trial.ended().await;
+    }
+    let mut trial = Trial::next(&kept.connection).await;
+    trial.say(&start(vec![small(), small()])).await;
+    let first = trial.commitment(0).await;
+    trial.say(&ToProver::Next { task: 1, beacon: [31; 32] }).await;
+    assert_ne!(trial.commitment(1).await, first, "each beacon has its own work");
 }
 
 #[tokio::test]

@@ -1,0 +1,252 @@
+//! The work of a trial, on a thread of its own: what it is told step by step, at low priority.
+
+use ionet_core::{DeviceId, Task};
+use ionet_prover::{AnyKernel, AnyStreamer, Cpu, Gpu, Passes, Prover, Ram, Vram};
+use ionet_trust::memory::Memory;
+use ionet_trust::{Beacon, Challenge, Secret, Shape};
+use ionet_wire::prove::FromProver;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc as std_mpsc;
+use std::time::{Duration, Instant};
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use tokio::sync::mpsc;
+
+/// Part of a round that may be missing when the time is over: its estimate is that of the last.
+const MARGIN: f64 = 1.1;
+/// Priority of the proving threads: a machine's other work goes first.
+const NICE: i32 = 10;
+
+/// What proves.
+#[derive(Debug, Clone)]
+pub(crate) enum Unit {
+    /// Threads of the processor, and the machine's memory.
+    Processor { threads: usize },
+    /// A chip, and its own memory.
+    Chip(Arc<ionet_prover::Chip>),
+}
+
+/// How a task is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Plan {
+    Products(Shape),
+    Passes {
+        memory: Memory,
+        of_machine: bool,
+    },
+    /// Not at all, and why.
+    Skip(String),
+}
+
+/// What to do next.
+pub(super) enum Step {
+    /// These tasks will come, in this order.
+    Begin { tasks: Vec<(Task, Plan)>, unit: Unit },
+    /// The beacon of a task has come.
+    Work { number: usize, beacon: Beacon },
+    /// The question has come: open what it asks for, of all tasks.
+    Open { late: Beacon, secret: Secret },
+}
+
+/// What a task left behind, to be opened.
+enum Done {
+    Products(Prover<AnyKernel>, Shape),
+    Passes(Passes<AnyStreamer>),
+}
+
+/// A trial's work.
+pub(super) struct Work {
+    device: DeviceId,
+    steps: std_mpsc::Receiver<Step>,
+    said: mpsc::Sender<FromProver>,
+    stop: Arc<AtomicBool>,
+    kernel: Option<AnyKernel>,
+    streamer: Option<AnyStreamer>,
+    done: Vec<(u8, Task, Done)>,
+}
+
+impl Work {
+    pub(super) fn new(
+        device: DeviceId,
+        steps: std_mpsc::Receiver<Step>,
+        said: mpsc::Sender<FromProver>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        Self { device, steps, said, stop, kernel: None, streamer: None, done: Vec::new() }
+    }
+
+    /// Until the conversation ends. Whatever it holds is given back then. A chip's kernels take
+    /// their time to build: before the beacon comes.
+    pub(super) fn run(mut self, chip: Option<&Unit>) {
+        yield_to_others();
+        if let Some(unit) = chip {
+            // What fails here fails again when it is needed, and is said then.
+            self.kernel = kernel(unit).ok();
+            self.streamer = streamer(unit).ok();
+        }
+        // The sender is gone when the conversation is.
+        let Ok(Step::Begin { tasks, unit }) = self.steps.recv() else { return };
+        if matches!(unit, Unit::Processor { .. }) {
+            (self.kernel, self.streamer) = (None, None);
+        }
+        let mut first = None;
+        while let Ok(step) = self.steps.recv() {
+            let went_on = match step {
+                Step::Begin { .. } => None,
+                Step::Work { number, beacon } => {
+                    first.get_or_insert(beacon);
+                    tasks.get(number).and_then(|(t, p)| self.task(number, t, p, &unit, beacon))
+                }
+                Step::Open { late, secret } => {
+                    let promised = secret.precommitment();
+                    let challenge = first
+                        .and_then(|first| Challenge::new(&first, &late, &secret, &promised).ok());
+                    challenge.and_then(|challenge| self.open(&challenge))
+                }
+            };
+            if went_on.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Does a task, and says what it commits to, or why it does not. None if it was told to stop.
+    fn task(
+        &mut self,
+        number: usize,
+        task: &Task,
+        plan: &Plan,
+        unit: &Unit,
+        beacon: Beacon,
+    ) -> Option<()> {
+        let number = number as u8;
+        let worked = self.work(number, task, plan, unit, beacon);
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let message = match worked {
+            Ok((done, hash)) => {
+                self.done.push((number, *task, done));
+                FromProver::Commitment { task: number, hash }
+            }
+            Err(reason) => {
+                tracing::info!(task = number, reason, "skips a task");
+                FromProver::Skipped { task: number, reason }
+            }
+        };
+        self.said.blocking_send(message).ok()
+    }
+
+    fn work(
+        &mut self,
+        number: u8,
+        task: &Task,
+        plan: &Plan,
+        unit: &Unit,
+        beacon: Beacon,
+    ) -> Result<(Done, [u8; 32]), String> {
+        let end = Instant::now() + Duration::from_millis(task.time_ms().into());
+        match plan {
+            Plan::Skip(reason) => Err(reason.clone()),
+            Plan::Products(shape) => {
+                let kernel = self.kernel.take().map_or_else(|| kernel(unit), Ok)?;
+                let prover = Prover::start(kernel, *shape, beacon, self.device);
+                let mut prover = prover.map_err(|e| e.to_string())?;
+                self.until(end, || prover.round().map_err(|e| e.to_string()))?;
+                let hash = prover.commitment().0;
+                Ok((Done::Products(prover, *shape), hash))
+            }
+            Plan::Passes { memory, of_machine } => {
+                if *of_machine {
+                    has_free(memory.bytes())?;
+                }
+                let streamer = self.streamer.take().map_or_else(|| streamer(unit), Ok)?;
+                let passes = Passes::start(streamer, *memory, beacon, self.device, number);
+                let mut passes = passes.map_err(|e| e.to_string())?;
+                self.until(end, || passes.pass().map_err(|e| e.to_string()))?;
+                let hash = passes.commitment().0;
+                Ok((Done::Passes(passes), hash))
+            }
+        }
+    }
+
+    /// As many rounds as end before `end`, but one at least.
+    fn until(
+        &self,
+        end: Instant,
+        mut round: impl FnMut() -> Result<bool, String>,
+    ) -> Result<(), String> {
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err("it was told to stop".to_owned());
+            }
+            let begun = Instant::now();
+            let more = round()?;
+            let took = begun.elapsed().mul_f64(MARGIN);
+            if !more || Instant::now() + took > end {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Opens what is asked for of each task. None if something could not be opened.
+    fn open(&mut self, challenge: &Challenge) -> Option<()> {
+        for (number, task, done) in std::mem::take(&mut self.done) {
+            let (Task::Multiply { openings, .. } | Task::Stream { openings, .. }) = task;
+            let openings = usize::from(openings);
+            let bytes = match done {
+                Done::Products(mut prover, shape) => {
+                    let rounds = prover.rounds();
+                    let asked = challenge.openings(shape, self.device, rounds, openings);
+                    prover.open(&asked).ok()?.encode()
+                }
+                Done::Passes(passes) => {
+                    let asked = passes.trail().openings(challenge, openings);
+                    passes.open(&asked).ok()?.encode()
+                }
+            };
+            self.said.blocking_send(FromProver::Proof { task: number, bytes }).ok()?;
+        }
+        Some(())
+    }
+}
+
+fn kernel(unit: &Unit) -> Result<AnyKernel, String> {
+    match unit {
+        Unit::Processor { threads } => Ok(AnyKernel::Cpu(Cpu::new(*threads))),
+        Unit::Chip(chip) => match Gpu::open(chip) {
+            Ok(gpu) => Ok(AnyKernel::Gpu(Box::new(gpu))),
+            Err(e) => Err(e.to_string()),
+        },
+    }
+}
+
+fn streamer(unit: &Unit) -> Result<AnyStreamer, String> {
+    match unit {
+        Unit::Processor { threads } => Ok(AnyStreamer::Ram(Ram::new(*threads))),
+        Unit::Chip(chip) => match Vram::open(chip) {
+            Ok(vram) => Ok(AnyStreamer::Vram(Box::new(vram))),
+            Err(e) => Err(e.to_string()),
+        },
+    }
+}
+
+/// Whether so much of the machine's memory is free that a pass leaves others enough.
+fn has_free(bytes: u64) -> Result<(), String> {
+    let ram = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let free = System::new_with_specifics(ram).available_memory();
+    if bytes > free / super::MEMORY_PART {
+        return Err(format!("a pass takes {bytes} bytes of memory, and {free} are free"));
+    }
+    Ok(())
+}
+
+/// Lowers the priority of this thread; those that it starts inherit it.
+fn yield_to_others() {
+    // SAFETY: the call takes three integers. 0 is the calling thread on Linux; elsewhere it is
+    // the whole process, so there it is left out.
+    #[cfg(target_os = "linux")]
+    if unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, NICE) } != 0 {
+        tracing::debug!("the prover runs at the usual priority");
+    }
+}
