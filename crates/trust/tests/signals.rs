@@ -1,9 +1,12 @@
 //! Hosting ranges, places and fingerprints: what they say, and what they refuse.
 
-use ionet_core::{DeviceId, GenesisHash, Region};
+use ionet_core::{
+    DeviceId, GenesisHash, Measure, Provenance, Quantity, Region, Signal, Tier, TrialId, Verdict,
+    Wallet,
+};
 use ionet_trust::signals::{
     ChipFacts, Duplicates, Fingerprint, Hosting, HostingError, Landmark, LandmarkError, Measured,
-    PRINTS_MAX, Purpose, Report, Salt, Unbounded, built_in, rule_out,
+    PRINTS_MAX, Purpose, Report, Salt, Sighting, Unbounded, beside, built_in, rule_out, since,
 };
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -186,7 +189,7 @@ const UUID: &str = "GPU-6f1d2c3b-0001-4abc-8def-0123456789ab";
 fn a_fingerprint_belongs_to_its_salt_and_its_purpose() {
     let base = print(Purpose::Uuid, UUID);
     assert_eq!(base, print(Purpose::Uuid, &format!(" {} ", UUID.to_lowercase())));
-    let purposes = [Purpose::Pci, Purpose::Driver, Purpose::Board, Purpose::Network];
+    let purposes = [Purpose::Pci, Purpose::Driver, Purpose::Board];
     assert!(purposes.iter().all(|purpose| print(*purpose, UUID).hash != base.hash));
     for other in [salt(2, 1), salt(1, 2), Salt::new(&[5; 32], &GenesisHash([1; 32]), 1)] {
         assert_ne!(other.print(Purpose::Uuid, UUID).unwrap().hash, base.hash);
@@ -214,78 +217,181 @@ fn what_identifies_nothing_has_no_fingerprint() {
     }
 }
 
+/// Of these network cards only the first has a number of its own: the others' are a hypervisor's
+/// or a container engine's, the same on many machines.
+#[test]
+fn an_address_that_no_maker_gave_identifies_nothing() {
+    let print = |raw| salt(1, 1).print(Purpose::Network, raw);
+    assert!(print("d8:5e:d3:00:11:22").is_some());
+    for made_up in ["52:54:00:12:34:56", "02:42:ac:11:00:02", "01:00:5e:00:00:01", "d8:5e:d3:00"] {
+        assert_eq!(print(made_up), None, "{made_up}");
+    }
+}
+
+const OWNERS: [Wallet; 2] = [Wallet([101; 32]), Wallet([102; 32])];
+
+fn board(id: u16) -> Fingerprint {
+    print(Purpose::Board, &format!("board-{id}"))
+}
+
+fn device(i: u16) -> DeviceId {
+    let mut id = [0; 32];
+    id[..2].copy_from_slice(&i.to_be_bytes());
+    DeviceId(id)
+}
+
+fn codes(signals: &[Signal]) -> Vec<&str> {
+    signals.iter().map(|signal| signal.code.as_str()).collect()
+}
+
 #[test]
 fn one_chip_in_two_devices_gives_both_a_signal_with_the_others_name() {
     let [a, b, c] = [1, 2, 3].map(|id| DeviceId([id; 32]));
     let chip = print(Purpose::Uuid, UUID);
-    let board = |id: u8| print(Purpose::Board, &format!("board-{id}"));
     // The same driver and slot is no duplicate of anything.
     let alike =
         [print(Purpose::Driver, "570.86.15"), print(Purpose::Pci, "10de:2684@0000:01:00.0")];
     let mut known = Duplicates::new();
-    known.online(a, &[chip, board(1), alike[0], alike[1]]);
-    known.online(b, &[chip, board(2), alike[0], alike[1]]);
-    known.online(c, &[board(3), alike[0], alike[1]]);
+    known.online(a, OWNERS[0], &[chip, board(1), alike[0], alike[1]]);
+    known.online(b, OWNERS[1], &[chip, board(2), alike[0], alike[1]]);
+    known.online(c, OWNERS[0], &[board(3), alike[0], alike[1]]);
     let of = |known: &Duplicates, device: &DeviceId| known.signals(device, 5);
     for (one, other) in [(&a, &b), (&b, &a)] {
         let signals = of(&known, one);
-        assert_eq!(signals.len(), 1);
-        assert_eq!(signals[0].code, "duplicate-uuid");
+        assert_eq!(codes(&signals), ["duplicate-uuid"]);
         assert!(signals[0].text.contains(&one.to_string()));
         assert!(signals[0].text.contains(&other.to_string()));
     }
     assert_eq!(of(&known, &c), []);
     // Seen again it is no duplicate of itself; and who leaves is nobody's.
-    known.online(a, &[chip, chip, board(1)]);
+    known.online(a, OWNERS[0], &[chip, chip, board(1)]);
     assert_eq!(of(&known, &b).len(), 1);
     known.offline(&a);
     assert_eq!((of(&known, &b), of(&known, &a)), (vec![], vec![]));
-    known.online(b, &[]);
-    known.online(a, &[chip]);
+    known.online(b, OWNERS[1], &[]);
+    known.online(a, OWNERS[0], &[chip]);
     assert_eq!(of(&known, &a), []);
+}
+
+#[test]
+fn several_devices_on_one_machine_are_said_once_and_whose_they_are() {
+    let mut known = Duplicates::new();
+    let card = print(Purpose::Network, "d8:5e:d3:00:11:22");
+    (1..=6).for_each(|i| known.online(device(i), OWNERS[0], &[board(1), card]));
+    let signals = known.signals(&device(1), 5);
+    assert_eq!(codes(&signals), ["same-machine"], "board and card are one thing");
+    assert!(signals[0].text.contains("and 1 more"), "{}", signals[0].text);
+    assert!(signals[0].text.contains("normal"));
+    // Another wallet's device on it, and all of them are told.
+    known.online(device(7), OWNERS[1], &[card]);
+    for i in 1..=7 {
+        let signals = known.signals(&device(i), 5);
+        assert_eq!(codes(&signals), ["shared-machine"], "{i}");
+        assert!(signals[0].text.contains("under 2 wallets"));
+    }
+    known.offline(&device(7));
+    assert_eq!(codes(&known.signals(&device(1), 5)), ["same-machine"]);
+}
+
+#[test]
+fn one_address_that_several_wallets_are_paid_to_is_a_signal() {
+    let mut known = Duplicates::new();
+    let payout = Wallet([9; 32]);
+    (1..=3).for_each(|i| known.online(device(i), OWNERS[0], &[]));
+    (1..=3).for_each(|i| known.pays(&device(i), payout));
+    assert_eq!(known.signals(&device(1), 5), [], "a fleet of one wallet is nobody's news");
+    known.online(device(4), OWNERS[1], &[]);
+    known.pays(&device(4), payout);
+    let told = known.signals(&device(1), 5);
+    assert_eq!(codes(&told), ["shared-payout"]);
+    assert!(told[0].text.starts_with("4 devices of 2 wallets"), "{}", told[0].text);
+    // It stays with a new report, and goes with a new address.
+    known.online(device(4), OWNERS[1], &[board(4)]);
+    assert_eq!(codes(&known.signals(&device(4), 5)), ["shared-payout"]);
+    known.pays(&device(4), Wallet([10; 32]));
+    assert_eq!((known.signals(&device(4), 5), known.signals(&device(1), 5)), (vec![], vec![]));
 }
 
 #[test]
 fn a_crowd_with_one_chip_is_named_in_part() {
     let chip = print(Purpose::Uuid, UUID);
     let mut known = Duplicates::new();
-    let device = |i: u16| {
-        let mut id = [0; 32];
-        id[..2].copy_from_slice(&i.to_be_bytes());
-        DeviceId(id)
-    };
-    (0..500).for_each(|i| known.online(device(i), &[chip]));
+    (0..500).for_each(|i| known.online(device(i), OWNERS[0], &[chip]));
     let signals = known.signals(&device(250), 5);
     assert!(signals.len() == 1 && signals[0].text.len() <= 512);
+    assert!(signals[0].text.contains("and 495 more"), "{}", signals[0].text);
     // One device with a thousand fingerprints is looked at so far and no farther.
-    let many: Vec<_> = (0..1_000).map(|i| print(Purpose::Board, &format!("board-{i}"))).collect();
+    let many: Vec<_> = (0..1_000).map(board).collect();
     let mut known = Duplicates::new();
-    known.online(device(1), &many);
-    known.online(device(2), &many[PRINTS_MAX..]);
+    known.online(device(1), OWNERS[0], &many);
+    known.online(device(2), OWNERS[0], &many[PRINTS_MAX..]);
     assert_eq!(known.signals(&device(2), 5), []);
 }
 
 #[test]
-fn a_report_says_each_thing_once_and_is_bounded() {
+fn a_sighting_says_each_thing_once_and_is_bounded() {
     let [a, b] = [1, 2].map(|id| DeviceId([id; 32]));
     let slice = ChipFacts { model: "NVIDIA A40-12Q".into(), ..ChipFacts::default() };
     let prints = vec![print(Purpose::Uuid, UUID)];
     let report = Report { chips: vec![slice.clone(); 8], prints, ..Report::default() };
     let mut known = Duplicates::new();
-    [a, b].iter().for_each(|device| known.online(*device, &report.prints));
+    [a, b].iter().for_each(|device| known.online(*device, OWNERS[0], &report.prints));
     let hosting = built_in().unwrap();
-    let of = |report: &Report| report.signals(&a, ip("45.77.1.2"), &hosting, &known, 5);
-    let signals = of(&report).unwrap();
-    let codes: Vec<_> = signals.iter().map(|signal| signal.code.as_str()).collect();
-    assert_eq!(codes, ["duplicate-uuid", "hosting-range", "vgpu-profile"]);
+    let of = |report: Option<&Report>| {
+        let addresses = [ip("192.168.1.5"), ip("::ffff:45.77.1.2")];
+        let (region, trips) = (region("us-west"), [frankfurt(4_000)]);
+        let seen = Sighting { device: a, region, report, addresses: &addresses, trips: &trips };
+        let signals = seen.signals(&hosting, &known, 5);
+        signals.into_iter().map(|signal| signal.code).collect::<Vec<_>>()
+    };
+    let silent = ["duplicate-uuid", "hosting-range", "region-contradicted"];
+    assert_eq!(of(Some(&report)), [&silent[..], &["vgpu-profile"]].concat());
+    assert_eq!(of(None), silent);
 
     let crowd = Report { chips: vec![slice.clone(); 1_000], ..report.clone() };
     let long = ChipFacts { uuid: Some("x".repeat(257)), ..slice };
     let long = Report { chips: vec![long], ..report.clone() };
     let prints = Report { prints: vec![report.prints[0]; PRINTS_MAX + 1], ..report };
     for unbounded in [crowd, long, prints] {
-        assert_eq!(of(&unbounded), Err(Unbounded));
+        assert_eq!(unbounded.check(), Err(Unbounded));
+        assert_eq!(of(Some(&unbounded)), silent);
     }
+}
+
+#[test]
+fn signals_stand_beside_a_verdict_and_change_nothing_of_it() {
+    let trial = Measure {
+        quantity: Quantity::IntegerRate,
+        value: 7,
+        provenance: Provenance::Proven,
+        at_ms: 1,
+        trial: Some(TrialId(1)),
+    };
+    let old = Signal { code: "hosting-range".into(), text: "before".into(), at_ms: 1 };
+    let judged = Verdict {
+        tier: Tier::Proven,
+        score: 900,
+        class: None,
+        evidence: vec![trial],
+        signals: vec![old.clone()],
+        reason: None,
+        at_ms: 1,
+        expires_at_ms: 2,
+    };
+    let mut verdict = judged.clone();
+    let new = |code: &str| Signal { code: code.into(), text: "now".into(), at_ms: 9 };
+    let told = since(vec![new("hosting-range"), new("same-machine")], &judged.signals);
+    beside(&mut verdict, told, Some(4_000), 9);
+    let ages: Vec<_> = verdict.signals.iter().map(|s| (s.text.as_str(), s.at_ms)).collect();
+    assert_eq!(ages, [("now", 1), ("now", 9)], "the kind is as old as it is");
+    let trip = verdict.evidence[1];
+    assert_eq!((trip.quantity, trip.value), (Quantity::RoundTrip, 4_000));
+    assert_eq!((trip.provenance, trip.trial), (Provenance::Measured, None));
+    // Once more: one round trip, the newest. Gone: gone.
+    beside(&mut verdict, vec![], Some(3_000), 10);
+    assert_eq!((verdict.evidence.len(), verdict.evidence[1].value), (2, 3_000));
+    beside(&mut verdict, vec![old], None, 11);
+    assert_eq!(verdict, judged);
 }
 
 proptest! {

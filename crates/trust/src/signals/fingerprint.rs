@@ -1,19 +1,19 @@
-//! Fingerprints of chips and boards as salted hashes, and the duplicates among them.
+//! Fingerprints of chips and boards as salted hashes.
 //!
 //! A raw serial number never leaves the device. The salt is made from a secret of the
-//! coordinator's, its epoch and the chain: whoever does not have it cannot try serial numbers one
-//! after the other (there are few enough), two networks cannot compare notes, and after an epoch
-//! not even the coordinator's old books tell anything. Devices are given the salt of the epoch
-//! for their own hashes, so a *supplier* could try numbers during that epoch: what they would
-//! learn is that somebody has that chip.
+//! coordinator's, its epoch and the chain: two networks cannot compare notes, and after an epoch
+//! nobody's old books tell anything.
 //!
-//! Two devices with one chip are sold twice or have one copied id. Which of the two is the copy
-//! does not show: both get the signal, and nothing is taken from either.
+//! A salt hides nothing from whoever has it. Numbers are few: all network cards of one maker are
+//! tried in seconds, a board's serial in hours, and only a chip's unique id is too long to guess.
+//! The coordinator has salt and hashes, so to it these are the numbers themselves. Every device is
+//! given the salt for its own hashes, so every *supplier* has it too, and learns nothing, as long
+//! as no hash of another device is ever shown: signals name devices, never hashes.
+//!
+//! And a hash proves nothing: a device may send any.
 
-use super::signal;
-use ionet_core::{DeviceId, GenesisHash, Signal};
+use ionet_core::GenesisHash;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Fingerprints of one device: those of sixteen chips and of its machine.
 pub const PRINTS_MAX: usize = 32;
@@ -21,8 +21,6 @@ pub const PRINTS_MAX: usize = 32;
 const RAW_BYTES_MAX: usize = 128;
 /// Fewer letters and digits identify nothing.
 const RAW_BYTES_MIN: usize = 6;
-/// Devices that are named beside one fingerprint.
-const NAMED_MAX: usize = 4;
 
 /// What a fingerprint is of. Each has hashes of its own: a board's number is never taken for a
 /// card's.
@@ -59,16 +57,6 @@ impl Purpose {
             Self::Pci | Self::Driver => false,
         }
     }
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::Uuid => "chip id",
-            Self::Pci => "PCI place",
-            Self::Driver => "driver",
-            Self::Board => "board id",
-            Self::Network => "network card",
-        }
-    }
 }
 
 /// What hashes of one network and epoch begin with.
@@ -92,6 +80,9 @@ impl Salt {
     /// The fingerprint of a raw id; none of text that identifies nothing.
     pub fn print(&self, purpose: Purpose, raw: &str) -> Option<Fingerprint> {
         let plain = plain(raw)?;
+        if purpose == Purpose::Network && is_made_up(&plain) {
+            return None;
+        }
         let key = blake3::derive_key(purpose.context(), &self.0);
         let hash = *blake3::keyed_hash(&key, plain.as_bytes()).as_bytes();
         Some(Fingerprint { purpose, hash })
@@ -124,6 +115,13 @@ fn plain(raw: &str) -> Option<String> {
     identifies.then_some(plain)
 }
 
+/// Whether an address of a network card is one that no maker gave it (the second-lowest bit of its
+/// first byte, IEEE 802): machines of one hypervisor, or of one image, have the same.
+fn is_made_up(address: &str) -> bool {
+    let first = address.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    address.len() != 12 || first.is_none_or(|byte| byte & 0b11 != 0)
+}
+
 /// A salted hash of something that a device has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint {
@@ -131,69 +129,4 @@ pub struct Fingerprint {
     pub purpose: Purpose,
     /// The hash.
     pub hash: [u8; 32],
-}
-
-/// Who has which fingerprints, of the devices that are online. A new epoch begins with a new one.
-#[derive(Debug, Default)]
-pub struct Duplicates {
-    having: BTreeMap<Fingerprint, BTreeSet<DeviceId>>,
-    of: BTreeMap<DeviceId, BTreeSet<Fingerprint>>,
-}
-
-impl Duplicates {
-    /// Nobody yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// A device shows its fingerprints, in place of those it had; more than [`PRINTS_MAX`] are
-    /// not looked at.
-    pub fn online(&mut self, device: DeviceId, prints: &[Fingerprint]) {
-        self.offline(&device);
-        let unique = prints.iter().take(PRINTS_MAX).filter(|print| print.purpose.is_unique());
-        let prints: BTreeSet<Fingerprint> = unique.copied().collect();
-        for print in &prints {
-            self.having.entry(*print).or_default().insert(device);
-        }
-        self.of.insert(device, prints);
-    }
-
-    /// A device is gone: nobody's duplicate any more.
-    pub fn offline(&mut self, device: &DeviceId) {
-        for print in self.of.remove(device).unwrap_or_default() {
-            if let Some(devices) = self.having.get_mut(&print) {
-                devices.remove(device);
-                if devices.is_empty() {
-                    self.having.remove(&print);
-                }
-            }
-        }
-    }
-
-    /// Signals of a device that shares something unique with others: one for each kind.
-    pub fn signals(&self, device: &DeviceId, at_ms: i64) -> Vec<Signal> {
-        let mut others: BTreeMap<Purpose, BTreeSet<DeviceId>> = BTreeMap::new();
-        for print in self.of.get(device).into_iter().flatten() {
-            let devices = self.having.get(print).into_iter().flatten();
-            let beside = devices.filter(|other| *other != device).take(NAMED_MAX);
-            others.entry(print.purpose).or_default().extend(beside.copied());
-        }
-        let said = others.into_iter().filter(|(_, devices)| !devices.is_empty());
-        let text = |purpose: Purpose, devices: BTreeSet<DeviceId>| {
-            let names: Vec<String> =
-                devices.iter().take(NAMED_MAX).map(ToString::to_string).collect();
-            format!("{device} has the same {} as {}", purpose.words(), names.join(", "))
-        };
-        said.map(|(purpose, devices)| {
-            let code = match purpose {
-                Purpose::Uuid => "duplicate-uuid",
-                Purpose::Board => "duplicate-board",
-                Purpose::Network => "duplicate-network-card",
-                Purpose::Pci => "duplicate-pci",
-                Purpose::Driver => "duplicate-driver",
-            };
-            signal(code, text(purpose, devices), at_ms)
-        })
-        .collect()
-    }
 }

@@ -3,6 +3,7 @@
 //! A [`Signal`] lowers nothing by itself. Most of what it rests on is the device's own word, and
 //! every one has honest explanations; each module says which.
 
+mod duplicates;
 mod fingerprint;
 mod hosting;
 mod region;
@@ -10,10 +11,11 @@ mod report;
 mod sphere;
 mod underneath;
 
-pub use fingerprint::{Duplicates, Fingerprint, PRINTS_MAX, Purpose, Salt};
+pub use duplicates::Duplicates;
+pub use fingerprint::{Fingerprint, PRINTS_MAX, Purpose, Salt};
 pub use hosting::{Hosting, HostingError, Provider, RANGES_MAX, built_in};
 pub use region::{Landmark, LandmarkError, Measured, Ruling, rule_out};
-pub use report::{Report, Unbounded};
+pub use report::{Report, Sighting, Unbounded, beside, since};
 pub use underneath::{
     ChipFacts, HostFacts, Hypervisor, Link, Profile, ROUNDS_MIN, TEXT_SHOWN_MAX, contention,
     profile, seen,
