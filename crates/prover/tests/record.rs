@@ -101,13 +101,21 @@ fn a_trial_replays_with_all_its_outcomes() {
 fn what_a_coordinator_may_want_to_change_is_found() {
     let (right, proofs) = trial();
     type Change = fn(&mut Record);
-    let changes: [(&str, Change); 10] = [
+    let changes: [(&str, Change); 13] = [
         ("another secret", |r| r.secret = Secret([1; 32])),
         ("another promise and secret", |r| {
             r.secret = Secret([1; 32]);
             r.promised = r.secret.precommitment();
         }),
         ("another start", |r| r.starts[0].mark.hash = [0; 32]),
+        ("a first task that did not start at the start", |r| r.starts[0].at_us = 1),
+        ("a start of a second task in the first one's block", |r| {
+            r.starts.push(Start { at_us: 2_000_000, ..r.starts[0] });
+        }),
+        ("a second task that started while the first one's time ran", |r| {
+            let mark = Mark { slot: 21, hash: [1; 32] };
+            r.starts.push(Start { mark, at_us: 1_000 });
+        }),
         ("another late block", |r| r.late.hash = [0; 32]),
         ("a basis that was known at the promise", |r| r.promise_slot = r.basis.slot),
         ("an anchor before the start", |r| r.anchor_slot = 20),
@@ -139,6 +147,9 @@ fn what_a_coordinator_may_want_to_change_is_found() {
         |r| r.entries[1].answers[0].committed = None,
         |r| drop(r.entries.pop()),
         |r| r.trial = TrialId(6),
+        |r| r.before = TrialId(4),
+        |r| r.starts[0].mark.slot -= 1,
+        |r| r.starts[0].at_us += 1,
         |r| r.started_ms += 1,
         |r| r.grace_us += 1,
         |r| r.period_ms += 1,

@@ -199,7 +199,7 @@ async fn talk(
     receive: &mut RecvStream,
 ) -> Result<(), TrialError> {
     let (said, mut saying) = mpsc::channel(2 * TASKS_MAX);
-    let (steps, told) = std_mpsc::channel();
+    let (steps, told) = std_mpsc::sync_channel(TASKS_MAX + 2);
     let stop = Arc::new(StopOnDrop::default());
     let work = Work::new(agent.key.id(), told, said, stop.0.clone());
     let chip = agent.proving.chip.clone();

@@ -264,8 +264,10 @@ fn write_coordinator(network: &LocalNetwork) -> Result<()> {
         period_s = 120
         work_ms = 1500
         side = 512
+        stream_mib = 8
+        stream_ms = 900
         grace_ms = 1500
-        duty_per_mille = 50
+        duty_per_mille = 80
     };
     let mut table = settings;
     let mut set = |name: &str, value: String| {

@@ -196,7 +196,7 @@ impl Shelf {
             std::fs::remove_file(self.proofs_path(*old)).or_else(gone)?;
             std::fs::remove_file(self.record_path(*old)).or_else(gone)?;
         }
-        let kept = trials.iter().take(keep as usize).last();
+        let kept = trials.iter().take(keep as usize).next_back();
         let oldest = kept.filter(|_| trials.len() > keep as usize);
         for void in self.voids()?.into_iter().filter(|void| oldest.is_some_and(|o| void < o)) {
             std::fs::remove_file(self.void_path(void)).or_else(gone)?;
@@ -266,4 +266,86 @@ impl Shelf {
 
 fn gone(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ionet_core::Wallet;
+    use ionet_trust::record::Start;
+
+    fn record(trial: u64) -> Record {
+        let secret = Secret([1; 32]);
+        Record {
+            trial: TrialId(trial),
+            before: TrialId(0),
+            lane: Lane::Joining,
+            genesis: [2; 32],
+            coordinator: Wallet([3; 32]),
+            previous: [0; 32],
+            promised: secret.precommitment(),
+            promise: [0; 64],
+            promise_slot: 0,
+            secret,
+            basis: Mark::default(),
+            period_ms: 0,
+            starts: vec![Start::default()],
+            anchor_slot: 7,
+            anchor: [4; 64],
+            late: Mark { slot: 8, hash: [8; 32] },
+            started_ms: 0,
+            grace_us: 0,
+            assignments: vec![],
+            entries: vec![],
+        }
+    }
+
+    /// As a trial leaves it when its next secret is drawn and it has not ended.
+    fn under_way(trial: u64) -> State {
+        let mut state = State { newest: trial, recorded: trial - 1, ..State::default() };
+        let (lane, promise) = ("joining".to_owned(), String::new());
+        state.begun = Some(Begun { trial: TrialId(trial), lane, began_ms: 5, promise });
+        state.joining.last = Some(hex::encode([9; 32]));
+        state.joining.draw(&Secret([6; 32]), 5);
+        state
+    }
+
+    #[test]
+    fn a_crash_between_the_record_and_the_state_loses_and_doubles_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(folder.path()).unwrap();
+        shelf.keep_state(&under_way(4)).unwrap();
+        shelf.put(&record(4), 10).unwrap();
+        let (mut state, void) = shelf.settled("a crash").unwrap();
+        assert_eq!((state.newest, state.recorded, void), (4, 4, None));
+        assert_eq!(state.line(Lane::Joining).last(), record(4).hash());
+        // Its anchor promised the next secret, which is used.
+        let promised = state.joining.promised().unwrap();
+        assert_eq!((promised.secret, promised.slot), (Secret([6; 32]), 7));
+        assert_eq!((promised.transaction, promised.basis), ([4; 64], record(4).late));
+        assert_eq!(shelf.settled("again").unwrap(), (state, None));
+    }
+
+    #[test]
+    fn a_trial_without_a_record_is_void_and_its_secrets_are_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(folder.path()).unwrap();
+        shelf.keep_state(&under_way(4)).unwrap();
+        let (mut state, void) = shelf.settled("a crash").unwrap();
+        assert_eq!((state.newest, state.recorded), (4, 3));
+        assert_eq!(void.unwrap().why, "a crash");
+        assert_eq!(shelf.void(TrialId(4)).unwrap().begun.began_ms, 5);
+        assert!(state.joining.promised().is_none());
+        assert_eq!(state.line(Lane::Joining).last(), [9; 32]);
+        assert_eq!(shelf.settled("again").unwrap(), (state, None));
+        // Nor is a number used again when the state is lost.
+        std::fs::remove_file(folder.path().join("trials/state.json")).unwrap();
+        assert_eq!(shelf.settled("lost").unwrap().0.newest, 4);
+        // What came to nothing goes with the records after it.
+        for trial in [5, 6, 7] {
+            shelf.put(&record(trial), 2).unwrap();
+        }
+        assert_eq!(shelf.trials().unwrap(), [TrialId(7), TrialId(6)]);
+        assert_eq!(shelf.voids().unwrap(), []);
+    }
 }

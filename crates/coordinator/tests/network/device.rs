@@ -54,6 +54,10 @@ pub(crate) struct Disk_ {
     pub(crate) tokens: Vec<String>,
     /// How it behaves in trials; none: it does not say that it can prove.
     pub(crate) manner: Option<Manner>,
+    /// What else it says that it knows.
+    pub(crate) features: Vec<&'static str>,
+    /// Its chips; none: its processor is sold.
+    pub(crate) chips: Vec<Chip>,
 }
 
 /// A device that runs until it is dropped.
@@ -159,11 +163,17 @@ pub(crate) async fn greet(
         let disk = disk.lock().unwrap();
         Hello {
             software: "test".into(),
-            features: disk.manner.map(|_| prove::FEATURE.to_owned()).into_iter().collect(),
+            features: {
+                let proves = disk.manner.map(|_| prove::FEATURE);
+                proves.iter().chain(&disk.features).map(|f| (*f).to_owned()).collect()
+            },
             enrolment: keys.enrolment.clone(),
             last_session: disk.session,
             boot: 1,
-            inventory: inventory(),
+            inventory: match &disk.chips[..] {
+                [] => inventory(),
+                chips => Inventory { chips: chips.to_vec(), ..inventory() },
+            },
             parts: statuses(&disk),
             receipts: disk.receipts.values().cloned().collect(),
             draining: false,

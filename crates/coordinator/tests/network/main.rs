@@ -9,6 +9,8 @@ mod manner;
 mod proofs;
 mod rest;
 mod restart;
+mod several;
+mod tasks;
 mod trials;
 mod vouch;
 mod world;

@@ -1,5 +1,6 @@
 //! How a scripted device behaves in a trial: one honest way, and many others.
 
+use crate::several::{self, Way};
 use ionet_core::{DeviceId, Task};
 use ionet_prover::{Cpu, Prover};
 use ionet_trust::record::shape_of;
@@ -48,6 +49,8 @@ pub(crate) enum Manner {
     Recalls,
     /// Sends half of its proof, and waits.
     Trickles,
+    /// Knows trials of several tasks.
+    Several(Way),
 }
 
 type Done = Option<()>;
@@ -63,7 +66,11 @@ async fn hear(recv: &mut RecvStream) -> Option<ToProver> {
 impl Manner {
     /// One trial. Ends when the other side does.
     pub(crate) async fn behave(self, id: DeviceId, send: &mut SendStream, recv: &mut RecvStream) {
-        let _ = self.go(id, send, recv).await;
+        if let Self::Several(way) = self {
+            let _ = several::go(way, id, send, recv).await;
+        } else {
+            let _ = self.go(id, send, recv).await;
+        }
     }
 
     async fn go(self, id: DeviceId, send: &mut SendStream, recv: &mut RecvStream) -> Done {

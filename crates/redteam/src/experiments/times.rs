@@ -10,10 +10,11 @@ use crate::world::{LEAST, World, device, trial};
 use ionet_core::{Task, TrialId, Units, Wallet};
 use ionet_prover::{Cpu, Prover};
 use ionet_trust::record::{
-    Answer, Entry, Lane, Mark, Question, Record, SLOT_MS_MAX, Start, proof_hash, replay,
+    Answer, Entry, Lane, Mark, Outcome, Question, Record, SLOT_MS_MAX, Start, proof_hash, replay,
 };
 use ionet_trust::{Entries, Hour, Secret, Shape};
 use rand::Rng;
+use rand::rngs::StdRng;
 
 /// Links that all of these are tried over.
 fn links() -> Vec<(String, Link)> {
@@ -254,16 +255,11 @@ pub(super) fn coordinator(effort: Effort) -> Section {
     section
 }
 
-/// Two tasks: the second one's work done before the first one's commitment is sent.
-pub(super) fn tasks(effort: Effort) -> Section {
-    let mut section =
-        Section::new("A3-tasks", &["task", "honest rate", "rate by replay", "overstated by"]);
-    let mut rng = stream(effort.seed, "tasks");
-    let task = |units| Task::Multiply { units, side: 64, width: 16, openings: 16, time_ms: 2_000 };
-    let tasks = vec![task(Units::Integer), task(Units::Matrix)];
+/// A record of a trial with these tasks, before anybody answered: the second one starts after 3 s.
+fn begun(tasks: Vec<Task>, rng: &mut StdRng) -> Record {
     let secret = Secret(rng.random());
     let mark = |slot, hash| Mark { slot, hash };
-    let mut record = Record {
+    Record {
         trial: TrialId(1),
         before: TrialId(0),
         lane: Lane::Joining,
@@ -287,7 +283,16 @@ pub(super) fn tasks(effort: Effort) -> Section {
         grace_us: 1_000_000,
         assignments: vec![tasks],
         entries: Vec::new(),
-    };
+    }
+}
+
+/// Two tasks: the second one's work done before the first one's commitment is sent.
+pub(super) fn tasks(effort: Effort) -> Section {
+    let mut section =
+        Section::new("A3-tasks", &["task", "honest rate", "rate by replay", "overstated by"]);
+    let mut rng = stream(effort.seed, "tasks");
+    let task = |units| Task::Multiply { units, side: 64, width: 16, openings: 16, time_ms: 2_000 };
+    let mut record = begun(vec![task(Units::Integer), task(Units::Matrix)], &mut rng);
     let Ok(challenge) = record.challenge() else { return section };
     let beacon = record.beacon(0).expect("it began");
     // A chip that does a round a second: one round of the first task, two of the second, all of
@@ -326,6 +331,8 @@ pub(super) fn tasks(effort: Effort) -> Section {
     for (number, task) in replayed.tasks.iter().enumerate() {
         let factor = task.rate as f64 / honest as f64;
         section.must(format!("task {number} is not overstated: {factor:.2}"), factor <= 1.0);
+        let caught = number == 0 || task.outcome == Outcome::Rejected;
+        section.must(format!("task {number}: {:?}", task.outcome), caught);
         section.row(&[&(number + 1), &honest, &task.rate, &format!("{factor:.2}")]);
     }
     section
