@@ -19,6 +19,7 @@ use ionet_network::Patience;
 use ionet_network::limits::{
     DEPOSIT_GRACE_MS, HIRED_INTERVAL_MS, IDLE_INTERVAL_MS, VOUCH_GRACE_MS,
 };
+use ionet_trust::signals::Landmark;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -110,6 +111,10 @@ pub struct Config {
     /// How devices prove their chips; left out: nobody is asked to.
     #[serde(default)]
     pub trials: Option<TrialSettings>,
+    /// Where this coordinator stands, in thousandths of a degree: round trips to devices then say
+    /// how far they are at the most. Left out: no claim of a region is doubted.
+    #[serde(default)]
+    pub landmark: Option<Landmark>,
 }
 
 fn rest_addr() -> SocketAddr {
@@ -193,6 +198,8 @@ impl Config {
             "proofs_required",
             "off where there are no [trials]",
         )?;
+        let here = self.landmark.as_ref().is_none_or(|landmark| landmark.check().is_ok());
+        check(here, "landmark", "a plain name and a place on the Earth")?;
         self.trials.map_or(Ok(()), |trials| trials.validate())
     }
 

@@ -9,12 +9,14 @@ use crate::log::{Faults, Log, LogError};
 use crate::market::{Market, MarketStepError};
 use crate::metrics::Metrics;
 use crate::private::write_private;
+use crate::sessions::book::Book;
 use crate::sessions::{HELLOS_MAX, Sessions, serve};
 use crate::trial::{Archive, Trials};
 use ionet_api::Network;
 use ionet_core::Asset;
 use ionet_ledger::{Address, KeypairFile, Ledger, SignerError};
 use ionet_network::At;
+use ionet_trust::signals::built_in;
 use ionet_wire::endpoint;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -64,6 +66,9 @@ pub enum CoordinatorError {
     /// The trials' state on disk.
     #[error("{0}")]
     Trials(String),
+    /// The file of hosting ranges.
+    #[error("{0}")]
+    Hosting(String),
     /// A task of ours panicked.
     #[error("internal error: {0}")]
     Panicked(String),
@@ -128,7 +133,9 @@ impl Coordinator {
         let store = ApiStore::open(&config.data_dir)?;
         let (control, driver) = control::channel(network(&config, &market, &endpoint));
         let (knocks, door) = mpsc::channel(HELLOS_MAX);
-        let sessions = Sessions::new(knocks, market.clone(), clock.clone(), log.epoch());
+        let hosting = built_in().map_err(|e| CoordinatorError::Hosting(e.to_string()))?;
+        let book = Book::new(hosting, config.landmark.clone());
+        let sessions = Sessions::new(knocks, market.clone(), clock.clone(), log.epoch(), book);
         let sessions = Arc::new(sessions);
         let metrics = Metrics::register(control.metrics(), &sessions.heartbeats)?;
         let archive = Archive::open(&config.data_dir).map_err(io("the folder of trials"))?;

@@ -12,6 +12,7 @@ mod meters;
 mod observe;
 mod publish;
 mod requests;
+mod sightings;
 mod steps;
 mod vouch;
 
@@ -24,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::sessions::{Knock, Sessions};
 use ionet_core::{ClusterId, DeviceId};
 use ionet_network::{At, Command, Facts, LineRef, Soft, plan};
+use ionet_trust::signals::Salt;
 use publish::Timeline;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -68,6 +70,8 @@ pub(crate) struct Leader {
     market: Market,
     sessions: Arc<Sessions>,
     clock: Clock,
+    /// What devices make their fingerprints with while this process leads.
+    salt: Salt,
     driver: Driver,
     knocks: mpsc::Receiver<Knock>,
     metrics: Metrics,
@@ -121,6 +125,7 @@ impl Leader {
         let now = parts.clock.now();
         let patience = parts.config.patience();
         let soft = Soft { started_at: now, patience, ..Soft::default() };
+        let salt = salt(&parts.market, parts.log.epoch());
         let Replay { facts, seq, timelines, secrets } = parts.replay;
         let mut leader = Self {
             config: parts.config,
@@ -128,6 +133,7 @@ impl Leader {
             market: parts.market,
             sessions: parts.sessions,
             clock: parts.clock,
+            salt,
             driver: parts.driver,
             knocks: parts.knocks,
             metrics: parts.metrics,
@@ -228,6 +234,12 @@ impl Leader {
         let log = self.log.clone();
         self.tasks.spawn_blocking(move || Done::Alive(log.note_alive(now.0)));
     }
+}
+
+/// A salt of this process's own: its secret is forgotten at once, so that nothing which is kept
+/// anywhere can be compared with what devices told.
+fn salt(market: &Market, epoch: u64) -> Salt {
+    Salt::new(&Zeroizing::new(rand::random()), &market.chain().genesis, epoch)
 }
 
 /// Waits until the value is true, or nobody can set it any more.

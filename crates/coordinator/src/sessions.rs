@@ -3,11 +3,13 @@
 //! [`SessionTable`] holds what is known and is driven without sockets; [`serve`] is the QUIC
 //! side; admission is decided by the control loop, which alone numbers sessions.
 
+pub mod book;
 pub mod meter;
 mod open;
 mod serve;
 pub mod table;
 
+use book::Book;
 pub(crate) use open::open_stream;
 pub(crate) use serve::serve;
 pub use table::{Beat, Session, SessionTable, TableError};
@@ -38,6 +40,10 @@ pub const MESSAGES_PER_SECOND_MAX: u32 = 20;
 pub const MESSAGES_BURST_MAX: u32 = 100;
 /// Features of a hello that are kept; there are a handful in all.
 pub const FEATURES_MAX: usize = 16;
+/// Echoes at a session's begin, one after the other: the least of them is hardly ever delayed.
+pub const ECHOES: u32 = 5;
+/// Milliseconds between two echoes later on.
+pub const ECHO_MS: u64 = 60_000;
 /// Milliseconds after which a device that was refused for our reasons may dial again.
 pub const RETRY_MS: u64 = 5_000;
 
@@ -88,6 +94,7 @@ pub(crate) struct Knock {
 /// What QUIC tasks and the control loop share.
 pub(crate) struct Sessions {
     table: Mutex<SessionTable<Link>>,
+    book: Mutex<Book>,
     /// Sessions that ended and of which the loop has not taken note.
     ended: Mutex<Vec<(SessionName, At)>>,
     /// Devices whose owners want them back.
@@ -109,6 +116,7 @@ impl Sessions {
         market: Market,
         clock: Clock,
         leader_epoch: u64,
+        book: Book,
     ) -> Self {
         let heartbeats = prometheus::IntCounter::new(
             "ionet_coordinator_heartbeats_total",
@@ -116,6 +124,7 @@ impl Sessions {
         );
         Self {
             table: Mutex::default(),
+            book: Mutex::new(book),
             ended: Mutex::default(),
             draining: Mutex::default(),
             changed: Notify::new(),
@@ -134,8 +143,14 @@ impl Sessions {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is seen besides. Never held across an await.
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes the end of a session that no newer one replaced.
     fn over(&self, name: SessionName) {
+        self.book().end(name);
         let ended = self.table().end(name);
         if let Some(session) = ended {
             self.put_back(name, session.seen);

@@ -4,6 +4,7 @@ use ionet_core::{
     ChainRef, ClusterId, DeviceId, Enrolment, Inventory, PartId, PartSpec, PartStatus,
     SignatureBytes, Wallet,
 };
+use ionet_trust::signals::{Report, Salt};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -19,6 +20,10 @@ pub enum ToCoordinator {
     CommandAnswer(CommandAnswer),
     /// The owner wants the machine back: no new parts, please.
     Draining,
+    /// What the machine runs on, to a coordinator whose welcome brought a salt for it.
+    Report(Box<Report>),
+    /// Answer to an echo, at once.
+    Echo(Echo),
     /// Something that this version does not know.
     #[serde(other)]
     Unknown,
@@ -36,6 +41,8 @@ pub enum ToDevice {
     HeartbeatAnswer(HeartbeatAnswer),
     /// Do something.
     Command(Box<Command>),
+    /// Say this back at once.
+    Echo(Echo),
     /// Something that this version does not know.
     #[serde(other)]
     Unknown,
@@ -85,6 +92,19 @@ pub struct Welcome {
     /// Features that the coordinator knows beyond the first version.
     #[serde(default)]
     pub features: Vec<String>,
+    /// What fingerprints of this device are made with, until the session ends; none: nobody wants
+    /// to know.
+    #[serde(default)]
+    pub salt: Option<Salt>,
+}
+
+/// Bytes that come back as they went: how far a device is at the most. They are drawn anew each
+/// time, so no answer can be sent before they arrived. QUIC's own round trip would not do: it
+/// counts acknowledgements, which a device may send for packets that it has not seen yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Echo {
+    /// The bytes.
+    pub nonce: [u8; 16],
 }
 
 /// Why there is no session.

@@ -1,6 +1,7 @@
 //! Frames and messages against whatever comes.
 
 use ionet_core::*;
+use ionet_trust::signals::{ChipFacts, Link, Purpose as PrintOf, Report, Salt};
 use ionet_wire::frame::{self, FRAME_BYTES_MAX, FrameError};
 use ionet_wire::message::*;
 use proptest::prelude::*;
@@ -80,6 +81,14 @@ fn states() -> Vec<PartState> {
     ]
 }
 
+fn report() -> Report {
+    let link = Link { width: 4, generation: 3 };
+    let chip = ChipFacts { model: "NVIDIA A40".into(), link: Some(link), ..ChipFacts::default() };
+    let salt = Salt::new(&[1; 32], &GenesisHash([2; 32]), 3);
+    let prints = salt.print(PrintOf::Board, "PF3ABCDE").into_iter().collect();
+    Report { chips: vec![chip], prints, ..Report::default() }
+}
+
 fn statuses() -> Vec<PartStatus> {
     let status = |(i, state)| PartStatus { id: part(i), state, started_at: Some(-5) };
     (0..).zip(states()).map(status).collect()
@@ -101,6 +110,7 @@ fn to_device() -> Vec<ToDevice> {
             idle_interval_ms: 20_000,
             hired_interval_ms: 2_000,
             features: vec!["x".into()],
+            salt: Some(Salt::new(&[6; 32], &chain.genesis, 7)),
         }),
         ToDevice::Refused(Refused {
             code: RefusedCode::NotRegistered,
@@ -131,6 +141,10 @@ async fn every_message_survives_its_frame() {
     }
     round_trip(&ToCoordinator::Heartbeat(Heartbeat { seq: 1, parts: statuses() })).await;
     round_trip(&ToCoordinator::Draining).await;
+    let echo = Echo { nonce: [7; 16] };
+    round_trip(&ToCoordinator::Echo(echo)).await;
+    round_trip(&ToDevice::Echo(echo)).await;
+    round_trip(&ToCoordinator::Report(Box::new(report()))).await;
     for outcome in [
         Outcome::Accepted,
         Outcome::StaleLeader { seen: 1 },

@@ -3,6 +3,7 @@
 use crate::agent::Agent;
 use crate::store::{Number, StoreError};
 use crate::streams;
+use crate::underneath;
 use crate::worker::Stop;
 use ionet_core::{PartId, PartState};
 use ionet_wire::endpoint::{Connection, RecvStream, SendStream};
@@ -102,7 +103,7 @@ async fn greet(agent: &Agent, connection: &Connection) -> Result<Result<Greeted,
                 ToDevice::Welcome(welcome) => return Ok((send, receive, welcome)),
                 ToDevice::Refused(refused) => return Err(End::Refused(refused)),
                 ToDevice::Unknown => (),
-                ToDevice::HeartbeatAnswer(_) | ToDevice::Command(_) => {
+                ToDevice::HeartbeatAnswer(_) | ToDevice::Command(_) | ToDevice::Echo(_) => {
                     return Err(End::Lost("the coordinator did not answer the hello".to_owned()));
                 }
             }
@@ -171,6 +172,7 @@ impl<'a> Session<'a> {
     ) -> Result<(), Broken> {
         let mut changes = self.agent.parts.board().watch();
         let mut told_draining = self.agent.parts.is_draining();
+        let (_looking, mut reports) = underneath::watch(self.welcome.salt);
         self.beat().await?;
         loop {
             let wanted = *stop.borrow_and_update();
@@ -208,6 +210,9 @@ impl<'a> Session<'a> {
                     tokio::time::sleep(CHANGE_PAUSE.saturating_sub(self.told.elapsed())).await;
                     changes.mark_unchanged();
                     self.beat().await?;
+                }
+                Some(report) = reports.recv() => {
+                    self.write(&ToCoordinator::Report(Box::new(report))).await?;
                 }
                 changed = stop.changed() => if changed.is_err() {
                     return Ok(());
@@ -267,6 +272,7 @@ impl<'a> Session<'a> {
                 self.write(&ToCoordinator::CommandAnswer(CommandAnswer { number, outcome }))
                     .await?;
             }
+            ToDevice::Echo(echo) => self.write(&ToCoordinator::Echo(echo)).await?,
             ToDevice::Refused(refused) => return Err(Broken::End(End::Refused(refused))),
             ToDevice::Welcome(_) => {
                 let words = "a second welcome in one session".to_owned();

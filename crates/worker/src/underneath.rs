@@ -13,6 +13,9 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Duration;
+use tokio::sync::mpsc::{self, Receiver};
+use tokio_util::task::AbortOnDropHandle;
 
 /// Of a file of the system, what is read: more than the flags of a processor.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -55,6 +58,33 @@ impl Underneath {
         prints.truncate(PRINTS_MAX);
         prints
     }
+}
+
+/// Between two looks: a card that is taken out is news, and nothing changes by the minute.
+const LOOK_EVERY: Duration = Duration::from_secs(600);
+
+/// Looks at this machine now and then, until the first value is dropped. Reports come when they
+/// are new; none come without a salt.
+pub(crate) fn watch(salt: Option<Salt>) -> (Option<AbortOnDropHandle<()>>, Receiver<Report>) {
+    let (sender, reports) = mpsc::channel(1);
+    let looking = salt.map(|salt| {
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut told = None;
+            loop {
+                // Drivers may take their time to answer.
+                let look = move || Underneath::look(Path::new("/"), None, false).report(&salt);
+                let Ok(report) = tokio::task::spawn_blocking(look).await else { return };
+                if told.as_ref() != Some(&report) {
+                    told = Some(report.clone());
+                    if sender.send(report).await.is_err() {
+                        return;
+                    }
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }))
+    });
+    (looking, reports)
 }
 
 /// The start of a file, if it is there and may be read.

@@ -45,6 +45,8 @@ impl Leader {
             Ok(None) => (),
             Err(e) => return Err(refused(RefusedCode::Busy, e.to_string(), Some(RETRY_MS))),
         }
+        let payout = knock.record.as_ref().and_then(|record| Some(record.as_ref()?.payout));
+        self.sessions.book().admit(name, knock.owner, payout);
         // What the device was told before is unknown to it or to us: tell it anew.
         self.soft.told.retain(|(_, told), _| *told != device);
         self.resume_meters(device, &knock.hello);
@@ -103,6 +105,7 @@ impl Leader {
             idle_interval_ms: self.config.idle_interval_ms,
             hired_interval_ms: self.config.hired_interval_ms,
             features: Vec::new(),
+            salt: Some(self.salt),
         }
     }
 }

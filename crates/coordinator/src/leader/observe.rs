@@ -225,7 +225,11 @@ impl Leader {
     async fn record_seen(&mut self, now: At, device: DeviceId, record: Option<SeenDevice>) {
         let Some(known) = self.facts.devices.get(&device) else { return };
         // Another wallet's record is none of this device's.
-        let terms = record.filter(|seen| seen.supplier == known.owner).map(|seen| seen.terms);
+        let record = record.filter(|seen| seen.supplier == known.owner);
+        if let Some(seen) = &record {
+            self.sessions.book().pays(&device, seen.payout);
+        }
+        let terms = record.map(|seen| seen.terms);
         self.observe(now, Command::UpdateTerms { device, terms }).await;
     }
 }

@@ -38,9 +38,13 @@ impl Leader {
             Request::Judge { device, verdict, reply } => {
                 let _ = reply.send(self.judge(device, verdict).await);
             }
-            Request::JudgeAll { verdicts, reply } => {
+            Request::JudgeAll { mut verdicts, reply } => {
+                let now = self.clock.now();
+                for (device, verdict) in &mut verdicts {
+                    self.with_sightings(now, *device, verdict);
+                }
                 let judge = Command::JudgeDevices { verdicts };
-                let done = self.apply(self.clock.now(), judge, None).await;
+                let done = self.apply(now, judge, None).await;
                 let _ = reply.send(done.map(drop).map_err(Into::into));
             }
             Request::OpenStream { renter, cluster, device, purpose, request_id, reply } => {

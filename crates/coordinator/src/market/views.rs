@@ -13,6 +13,8 @@ use ionet_placement::Asks;
 pub struct SeenDevice {
     /// The wallet that registered it.
     pub supplier: Wallet,
+    /// Where its earnings go, or will go when a change that was announced takes effect.
+    pub payout: Wallet,
     /// What it offers.
     pub terms: DeviceTerms,
 }
@@ -79,6 +81,10 @@ impl Market {
         let us = self.coordinator();
         let seen = |device: chain::Device| SeenDevice {
             supplier: Wallet(device.supplier),
+            payout: Wallet(match device.payout_next_at.0 {
+                0 => device.payout_owner,
+                _ => device.payout_next,
+            }),
             terms: DeviceTerms {
                 units_total: device.units_total,
                 asks: Asks { usdc: ask(device.asks[0].0), io: ask(device.asks[1].0) },

@@ -1,14 +1,16 @@
 //! The QUIC side of a session.
 
+use super::book::ReportError;
 use super::{
-    COMMANDS_MAX, FEATURES_MAX, HELLO_SECONDS_MAX, HELLOS_MAX, Knock, Link, MESSAGES_BURST_MAX,
-    MESSAGES_PER_SECOND_MAX, Outgoing, RETRY_MS, STREAMS_PER_DEVICE_MAX, Sessions, refused,
+    COMMANDS_MAX, ECHO_MS, ECHOES, FEATURES_MAX, HELLO_SECONDS_MAX, HELLOS_MAX, Knock, Link,
+    MESSAGES_BURST_MAX, MESSAGES_PER_SECOND_MAX, Outgoing, RETRY_MS, STREAMS_PER_DEVICE_MAX,
+    Sessions, refused,
 };
 use ionet_core::DeviceId;
 use ionet_network::At;
 use ionet_wire::frame::{self, FrameError};
 use ionet_wire::message::{
-    Command, Heartbeat, HeartbeatAnswer, Hello, Outcome, Refused, RefusedCode, SessionName,
+    Command, Echo, Heartbeat, HeartbeatAnswer, Hello, Outcome, Refused, RefusedCode, SessionName,
     ToCoordinator, ToDevice,
 };
 use ionet_wire::{PROTOCOL_VERSION, endpoint};
@@ -19,6 +21,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Time for a refusal to reach the device before the connection is closed.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -171,6 +174,16 @@ struct Talk {
     answers: HashMap<u64, oneshot::Sender<Outcome>>,
     next: u64,
     allowance: Allowance,
+    echo: Waiting,
+}
+
+/// The echo that a device owes.
+struct Waiting {
+    /// None: it owes none.
+    sent: Option<(Echo, Instant)>,
+    /// How many come back to back.
+    quick: u32,
+    next: Instant,
 }
 
 /// Why a conversation ended.
@@ -185,7 +198,8 @@ impl Talk {
     ) -> Self {
         let allowance =
             Allowance { tokens: f64::from(MESSAGES_BURST_MAX), at: sessions.clock.now() };
-        Self { sessions, name, send, outgoing, answers: HashMap::new(), next: 1, allowance }
+        let echo = Waiting { sent: None, quick: ECHOES, next: Instant::now() };
+        Self { sessions, name, send, outgoing, answers: HashMap::new(), next: 1, allowance, echo }
     }
 
     async fn run(&mut self, mut recv: RecvStream) -> Ended {
@@ -213,6 +227,7 @@ impl Talk {
                     Some(wish) => self.say(wish).await,
                     None => Err("nobody speaks to it any more"),
                 },
+                () = tokio::time::sleep_until(self.echo.next) => self.call().await,
             };
             if let Err(ended) = step {
                 break ended;
@@ -238,10 +253,48 @@ impl Talk {
                 self.sessions.put_draining(self.name);
                 Ok(())
             }
+            ToCoordinator::Report(report) => {
+                let now = self.sessions.clock.now();
+                let taken = self.sessions.book().report(now, self.name, *report);
+                match taken {
+                    Ok(()) => Ok(()),
+                    Err(e @ ReportError::Unbounded(_)) => {
+                        self.refuse(RefusedCode::Malformed, &e.to_string()).await
+                    }
+                    Err(e @ (ReportError::Soon | ReportError::Over)) => {
+                        tracing::debug!(session = %self.name, error = %e, "a report is passed over");
+                        Ok(())
+                    }
+                }
+            }
+            ToCoordinator::Echo(echo) => {
+                self.echoed(echo);
+                Ok(())
+            }
             ToCoordinator::Hello(_) => {
                 self.refuse(RefusedCode::Malformed, "a hello comes once").await
             }
             ToCoordinator::Unknown => Ok(()),
+        }
+    }
+
+    /// Calls into the wood. What was not answered by now is not waited for.
+    async fn call(&mut self) -> Result<(), Ended> {
+        let echo = Echo { nonce: rand::random() };
+        let now = Instant::now();
+        self.echo.sent = Some((echo, now));
+        self.echo.next = now + Duration::from_millis(ECHO_MS);
+        self.write(&ToDevice::Echo(echo)).await
+    }
+
+    fn echoed(&mut self, echo: Echo) {
+        // Any other bytes than those sent last are nobody's answer.
+        let Some((_, at)) = self.echo.sent.take_if(|(sent, _)| *sent == echo) else { return };
+        let us = u32::try_from(at.elapsed().as_micros()).unwrap_or(u32::MAX);
+        self.sessions.book().echoed(self.name, us);
+        self.echo.quick = self.echo.quick.saturating_sub(1);
+        if self.echo.quick > 0 {
+            self.echo.next = Instant::now();
         }
     }
 

@@ -14,7 +14,7 @@ mod underneath;
 pub use duplicates::Duplicates;
 pub use fingerprint::{Fingerprint, PRINTS_MAX, Purpose, Salt};
 pub use hosting::{Hosting, HostingError, Provider, RANGES_MAX, built_in};
-pub use region::{Landmark, LandmarkError, Measured, Ruling, rule_out};
+pub use region::{Landmark, LandmarkError, Measured, Nowhere, Ruling, rule_out};
 pub use report::{Report, Sighting, Unbounded, beside, since};
 pub use underneath::{
     ChipFacts, HostFacts, Hypervisor, Link, Profile, ROUNDS_MIN, TEXT_SHOWN_MAX, contention,

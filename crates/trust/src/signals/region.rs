@@ -32,8 +32,22 @@ pub struct Landmark {
     pub longitude: i32,
 }
 
+/// No landmark: its name is empty, too long or not plain, or it is nowhere on the Earth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no landmark: a plain name and a place on the Earth are needed")]
+pub struct Nowhere;
+
+impl Landmark {
+    /// Whether it may be measured from.
+    pub fn check(&self) -> Result<(), Nowhere> {
+        let plain = self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_. ".contains(c));
+        let named = (1..=NAME_MAX).contains(&self.name.len()) && plain;
+        if named && place(self).exists() { Ok(()) } else { Err(Nowhere) }
+    }
+}
+
 /// A round trip between a landmark and a device. The landmark measured it, not the device, and
-/// the device's answer was signed, so that nothing in between could answer earlier.
+/// the answer could only come from whoever has the device's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
@@ -102,11 +116,7 @@ pub fn rule_out(
         return Err(LandmarkError::TooMany);
     }
     for (at, row) in measured.iter().enumerate() {
-        let name = &row.landmark.name;
-        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_. ".contains(c));
-        if name.is_empty() || name.len() > NAME_MAX || !plain || !place(&row.landmark).exists() {
-            return Err(LandmarkError::Landmark(at));
-        }
+        row.landmark.check().map_err(|_| LandmarkError::Landmark(at))?;
         if row.round_trip_us == 0 {
             return Err(LandmarkError::NoTime(at));
         }

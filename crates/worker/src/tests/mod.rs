@@ -6,4 +6,5 @@ mod memory;
 mod podman;
 mod proving;
 mod rig;
+mod seen;
 mod streams;

@@ -91,6 +91,7 @@ pub(super) fn welcome(session: u64, leader_epoch: u64) -> Welcome {
         idle_interval_ms: 200,
         hired_interval_ms: 100,
         features: vec![],
+        salt: None,
     }
 }
 
