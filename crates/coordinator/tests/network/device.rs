@@ -6,9 +6,10 @@ use ionet_core::{
     Chip, ChipClass, ClusterId, Cpu, DeviceId, Disk, Egress, Enrolment, Inventory, PartId,
     PartSpec, PartState, PartStatus, Region, Role, Slice,
 };
+use ionet_trust::signals::{Report, Salt};
 use ionet_wire::frame::{self, FrameError};
 use ionet_wire::message::{
-    CommandAnswer, CommandBody, Heartbeat, Hello, Open, Opened, Outcome, Purpose, Refused,
+    CommandAnswer, CommandBody, Echo, Heartbeat, Hello, Open, Opened, Outcome, Purpose, Refused,
     RefusedCode, SignedReceipt, ToCoordinator, ToDevice, Welcome,
 };
 use ionet_wire::{PROTOCOL_VERSION, endpoint, prove};
@@ -52,6 +53,12 @@ pub(crate) struct Disk_ {
     pub(crate) holds_back: bool,
     /// Every token that it was given.
     pub(crate) tokens: Vec<String>,
+    /// What it tells of its machine, one after the other; none: it is older than that.
+    pub(crate) reports: Option<fn(Salt) -> Vec<Report>>,
+    /// What it says to echoes; none: what it heard.
+    pub(crate) echo: Option<fn(Echo) -> Option<Echo>>,
+    /// Where it claims to be; none: here.
+    pub(crate) region: Option<Region>,
     /// How it behaves in trials; none: it does not say that it can prove.
     pub(crate) manner: Option<Manner>,
     /// What else it says that it knows.
@@ -161,6 +168,8 @@ pub(crate) async fn greet(
     send.write_all(&[PROTOCOL_VERSION]).await.map_err(std::io::Error::other)?;
     let hello = {
         let disk = disk.lock().unwrap();
+        let mut inventory = inventory();
+        inventory.region = disk.region.unwrap_or(inventory.region);
         Hello {
             software: "test".into(),
             features: {
@@ -171,8 +180,8 @@ pub(crate) async fn greet(
             last_session: disk.session,
             boot: 1,
             inventory: match &disk.chips[..] {
-                [] => inventory(),
-                chips => Inventory { chips: chips.to_vec(), ..inventory() },
+                [] => inventory,
+                chips => Inventory { chips: chips.to_vec(), ..inventory },
             },
             parts: statuses(&disk),
             receipts: disk.receipts.values().cloned().collect(),
@@ -206,11 +215,16 @@ async fn session(
         Ok(welcome) => welcome,
         Err(refused) => return Ok(Some(refused)),
     };
-    {
+    let telling = {
         let mut disk = disk.lock().unwrap();
         assert!(welcome.leader_epoch >= disk.epoch, "an older leader welcomed the device");
         (disk.session, disk.epoch) = (welcome.session, welcome.leader_epoch);
+        let telling = disk.reports.zip(welcome.salt).map(|(reports, salt)| reports(salt));
         disk.welcomes.push(welcome);
+        telling.unwrap_or_default()
+    };
+    for report in telling {
+        frame::write(&mut send, &ToCoordinator::Report(Box::new(report))).await?;
     }
     let (inbox, mut messages) = tokio::sync::mpsc::channel(16);
     let reader = tokio::spawn(async move {
@@ -255,6 +269,14 @@ async fn session(
                     let answer = CommandAnswer { number: command.number, outcome };
                     let answer = ToCoordinator::CommandAnswer(answer);
                     if let Err(e) = frame::write(&mut send, &answer).await {
+                        break Err(e);
+                    }
+                }
+                Some(ToDevice::Echo(echo)) => {
+                    let say = disk.lock().unwrap().echo;
+                    if let Some(said) = say.map_or(Some(echo), |say| say(echo))
+                        && let Err(e) = frame::write(&mut send, &ToCoordinator::Echo(said)).await
+                    {
                         break Err(e);
                     }
                 }

@@ -10,6 +10,7 @@ mod proofs;
 mod rest;
 mod restart;
 mod several;
+mod signals;
 mod tasks;
 mod trials;
 mod vouch;

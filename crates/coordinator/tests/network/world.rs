@@ -272,6 +272,15 @@ impl World {
 
     /// A device's keys, registered on-chain under `supplier`.
     pub(crate) async fn register(&self, supplier: &KeypairFile) -> DeviceKeys {
+        self.register_paid_to(supplier, wallet_of(supplier)).await
+    }
+
+    /// The same, whose earnings go to another wallet.
+    pub(crate) async fn register_paid_to(
+        &self,
+        supplier: &KeypairFile,
+        payout: Wallet,
+    ) -> DeviceKeys {
         let secret = SigningKey::from_bytes(&rand::random());
         let now = self.now().await;
         let enrolment = self.enrolment(&secret, supplier, now, |_, _| ());
@@ -283,7 +292,7 @@ impl World {
         let offer = Offer {
             units_total: 1,
             asks: [Rate(ASK), Rate(0)],
-            payout_owner: supplier.address().to_bytes(),
+            payout_owner: payout.0,
             expires_at: Timestamp(now + 86_400),
             accepts_any: true,
             coordinators_len: 0,
