@@ -148,3 +148,81 @@ pub(super) fn only_claimed(mut verdict: Verdict, why: String, period: Period) ->
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ionet_core::{Chip, Cpu, Disk, Egress, Region, Slice};
+
+    fn machine(chips: &[&str]) -> Inventory {
+        let chip = |class: &&str| Chip {
+            class: class.parse().unwrap(),
+            model: (*class).to_owned(),
+            uuid: None,
+            memory_bytes: 0,
+            cdi: None,
+        };
+        Inventory {
+            hostname: String::new(),
+            os: String::new(),
+            cpu: Cpu { model: String::new(), threads: 2, architecture: String::new() },
+            memory_bytes: 1 << 34,
+            disk: Disk { total_bytes: 0, free_bytes: 0 },
+            network: Vec::new(),
+            chips: chips.iter().map(chip).collect(),
+            slice: Slice { cpu_milli: 1_500, memory_bytes: 1 << 30, scratch_bytes: 0 },
+            region: Region::LOCAL,
+            egress: Egress::None,
+        }
+    }
+
+    const ALL: Offers = Offers { stream: true, chip: true };
+    const NOTHING: Offers = Offers { stream: false, chip: false };
+
+    #[test]
+    fn a_device_is_asked_for_what_it_offers_and_no_more() {
+        let settings = TrialSettings::default();
+        let rows = rows(&settings);
+        let of = |chips: &[&str], offers| assignment(&settings, &rows, &machine(chips), offers);
+        let asked = of(&["t4"], ALL);
+        assert!(asked.on_chip && asked.tasks.len() == 2);
+        let Task::Stream { bytes, .. } = asked.tasks[1] else { panic!("{asked:?}") };
+        assert_eq!(bytes, 15 << 30, "all the memory of the class");
+        let processor = of(&["cpu"], ALL);
+        assert!(!processor.on_chip);
+        let Task::Stream { bytes, .. } = processor.tasks[1] else { panic!("{processor:?}") };
+        assert_eq!(bytes, u64::from(settings.stream_mib) << 20);
+        assert_eq!(of(&["cpu"], NOTHING).tasks, processor.tasks[..1]);
+        // Whatever cannot be driven proves with its processor that it works.
+        for chips in [["t4", "t4"], ["t4", "l4"]] {
+            assert_eq!(of(&chips, ALL), processor, "{chips:?}");
+        }
+        assert_eq!(of(&["t4"], Offers { chip: false, ..ALL }), processor);
+        let off = TrialSettings { stream_mib: 0, ..settings };
+        let asked = assignment(&off, &rows, &machine(&["cpu"]), ALL);
+        assert_eq!(asked.tasks.len(), 1, "0 is off");
+    }
+
+    #[test]
+    fn what_is_not_asked_says_why_and_what_is_asked_has_its_row() {
+        let rows = rows(&TrialSettings::default());
+        let why = |chips: &[&str], on| unasked(&rows, &machine(chips), on);
+        assert_eq!(why(&["cpu"], false), None);
+        assert_eq!(why(&["t4"], true), None);
+        assert!(why(&["t4"], false).unwrap().contains("found no way to drive a t4"));
+        assert!(why(&["t4"; 4], false).unwrap().contains("one chip of a machine, and it has 4"));
+        let none = unasked(&Rows::default(), &machine(&["t4"]), false).unwrap();
+        assert!(none.contains("what a t4 does is not known"), "{none}");
+
+        let (figures, bytes) = expected(&rows, &machine(&["t4"]), true);
+        let row = rows.get("t4".parse().unwrap()).unwrap();
+        assert_eq!(bytes, 15 << 30);
+        let typical: Vec<_> = figures.iter().map(|e| e.typical).collect();
+        assert_eq!(typical, row.typical());
+        let least: Vec<_> = figures.iter().map(|e| e.least).collect();
+        assert_eq!(least, row.least());
+        assert_eq!(expected(&rows, &machine(&["t4"]), false), (vec![], 0));
+        let (figures, _) = expected(&rows, &machine(&["cpu"]), false);
+        assert_eq!(figures[0].typical, 2 * THREAD_TYPICAL, "two threads are begun");
+    }
+}
