@@ -28,11 +28,24 @@ fn ip(text: &str) -> IpAddr {
 #[test]
 fn the_file_of_this_release_is_whole_and_has_no_home_in_it() {
     let hosting = built_in().unwrap();
-    assert!(hosting.ranges() > 100);
+    assert!(hosting.ranges() > 500);
     let name = |at: &str| hosting.provider(ip(at)).map(|p| p.name.as_str());
     assert_eq!(name("45.77.1.2"), Some("Vultr"));
     assert_eq!(name("::ffff:45.77.1.2"), Some("Vultr"), "the same in IPv6's clothes");
     assert_eq!(name("2604:a880:803::1"), Some("DigitalOcean (IPv6)"));
+    for (at, cloud) in [
+        ("3.120.1.2", "Amazon Web Services"),
+        ("34.90.1.2", "Google Cloud"),
+        ("34.200.1.2", "Amazon Web Services"),
+        ("20.160.1.2", "Microsoft Azure"),
+        ("152.70.1.2", "Oracle Cloud"),
+        ("139.162.200.1", "Linode (Akamai)"),
+        ("95.216.1.2", "Hetzner"),
+        ("51.254.1.2", "OVH"),
+        ("161.97.70.1", "Contabo"),
+    ] {
+        assert_eq!(name(at), Some(cloud), "{at}");
+    }
     for home in ["192.168.1.5", "127.0.0.1", "45.78.0.1", "fd00::1", "2604:a880:804::1", "::1"] {
         assert_eq!(name(home), None, "{home}");
     }

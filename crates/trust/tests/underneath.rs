@@ -1,8 +1,8 @@
 //! A table of chips as they are met, at home and rented, and what is seen of each.
 
 use ionet_trust::signals::{
-    ChipFacts, HostFacts, Hypervisor, Link, Profile, ROUNDS_MIN, TEXT_SHOWN_MAX, contention,
-    profile, seen,
+    ChipFacts, HostFacts, Hypervisor, Link, Profile, RECORDED, ROUNDS_MIN, Rates, TEXT_SHOWN_MAX,
+    contention, profile, rates, seen,
 };
 use proptest::prelude::*;
 
@@ -173,6 +173,15 @@ fn one_home_in_the_table_is_taken_for_a_slice_and_no_slice_for_a_home() {
 }
 
 #[test]
+fn of_published_chips_no_whole_one_is_taken_for_a_slice() {
+    let found = rates();
+    println!("{found:?}");
+    let expected = Rates { wholes: 8, wholes_virtual: 5, wrong: 0, slices: 11, slices_seen: 11 };
+    assert_eq!(found, expected);
+    assert!(RECORDED.iter().all(|chip| chip.source.contains('/') && chip.source.contains('#')));
+}
+
+#[test]
 fn vendors_names_of_slices_are_told_from_those_of_chips() {
     let vgpu = [
         "GRID P100-16Q",
@@ -181,6 +190,7 @@ fn vendors_names_of_slices_are_told_from_those_of_chips() {
         "NVIDIA L40S-48C",
         "A16-1A",
         "NVIDIA H100-2-20C",
+        "GRID P4-1B4",
     ];
     assert!(vgpu.iter().all(|name| profile(name) == Some(Profile::Vgpu)));
     assert_eq!(profile("NVIDIA H100 80GB HBM3 MIG 1g.10gb+me"), Some(Profile::Mig));
@@ -197,6 +207,8 @@ fn vendors_names_of_slices_are_told_from_those_of_chips() {
         "MIG",
         "MIG 1g",
         "x-1234Q",
+        "x-B4",
+        "x-2Q4",
         "A100-PCIE-80GB",
         "NVIDIA GB10",
         "Quadro RTX 8000",

@@ -8,6 +8,7 @@ use super::{
 };
 use ionet_core::DeviceId;
 use ionet_network::At;
+use ionet_trust::signals::Report;
 use ionet_wire::frame::{self, FrameError};
 use ionet_wire::message::{
     Command, Echo, Heartbeat, HeartbeatAnswer, Hello, Outcome, Refused, RefusedCode, SessionName,
@@ -253,20 +254,7 @@ impl Talk {
                 self.sessions.put_draining(self.name);
                 Ok(())
             }
-            ToCoordinator::Report(report) => {
-                let now = self.sessions.clock.now();
-                let taken = self.sessions.book().report(now, self.name, *report);
-                match taken {
-                    Ok(()) => Ok(()),
-                    Err(e @ ReportError::Unbounded(_)) => {
-                        self.refuse(RefusedCode::Malformed, &e.to_string()).await
-                    }
-                    Err(e @ (ReportError::Soon | ReportError::Over)) => {
-                        tracing::debug!(session = %self.name, error = %e, "a report is passed over");
-                        Ok(())
-                    }
-                }
-            }
+            ToCoordinator::Report(report) => self.report(*report).await,
             ToCoordinator::Echo(echo) => {
                 self.echoed(echo);
                 Ok(())
@@ -275,6 +263,21 @@ impl Talk {
                 self.refuse(RefusedCode::Malformed, "a hello comes once").await
             }
             ToCoordinator::Unknown => Ok(()),
+        }
+    }
+
+    async fn report(&mut self, report: Report) -> Result<(), Ended> {
+        let now = self.sessions.clock.now();
+        let taken = self.sessions.book().report(now, self.name, report);
+        match taken {
+            Ok(()) => Ok(()),
+            Err(e @ ReportError::Unbounded(_)) => {
+                self.refuse(RefusedCode::Malformed, &e.to_string()).await
+            }
+            Err(error @ (ReportError::Soon | ReportError::Over)) => {
+                tracing::debug!(session = %self.name, %error, "a report is passed over");
+                Ok(())
+            }
         }
     }
 

@@ -251,42 +251,54 @@ async fn session(
                     break Err(e);
                 }
             }
-            message = messages.recv() => match message {
-                None => break Err(FrameError::Closed),
-                Some(ToDevice::Refused(refused)) => break Ok(Some(refused)),
-                Some(ToDevice::HeartbeatAnswer(answer)) => {
-                    answered = answer.seq;
-                    let mut disk = disk.lock().unwrap();
-                    for receipt in answer.receipts {
-                        let line = (receipt.cluster, receipt.page, receipt.line);
-                        let newest = disk.receipts.entry(line).or_insert(receipt.clone());
-                        assert!(receipt.served_s >= newest.served_s, "a receipt went back");
-                        *newest = receipt;
-                    }
+            message = messages.recv() => {
+                let Some(message) = message else { break Err(FrameError::Closed) };
+                match hear(message, disk, &mut send, &mut answered).await {
+                    Ok(None) => (),
+                    Ok(Some(refused)) => break Ok(Some(refused)),
+                    Err(e) => break Err(e),
                 }
-                Some(ToDevice::Command(command)) => {
-                    let outcome = obey(&mut disk.lock().unwrap(), &command);
-                    let answer = CommandAnswer { number: command.number, outcome };
-                    let answer = ToCoordinator::CommandAnswer(answer);
-                    if let Err(e) = frame::write(&mut send, &answer).await {
-                        break Err(e);
-                    }
-                }
-                Some(ToDevice::Echo(echo)) => {
-                    let say = disk.lock().unwrap().echo;
-                    if let Some(said) = say.map_or(Some(echo), |say| say(echo))
-                        && let Err(e) = frame::write(&mut send, &ToCoordinator::Echo(said)).await
-                    {
-                        break Err(e);
-                    }
-                }
-                Some(_) => (),
             }
         }
     };
     reader.abort();
     streams.abort();
     ended
+}
+
+/// Takes in what the coordinator says; a refusal is the end.
+async fn hear(
+    message: ToDevice,
+    disk: &Mutex<Disk_>,
+    send: &mut SendStream,
+    answered: &mut u64,
+) -> Result<Option<Refused>, FrameError> {
+    match message {
+        ToDevice::Refused(refused) => return Ok(Some(refused)),
+        ToDevice::HeartbeatAnswer(answer) => {
+            *answered = answer.seq;
+            let mut disk = disk.lock().unwrap();
+            for receipt in answer.receipts {
+                let line = (receipt.cluster, receipt.page, receipt.line);
+                let newest = disk.receipts.entry(line).or_insert(receipt.clone());
+                assert!(receipt.served_s >= newest.served_s, "a receipt went back");
+                *newest = receipt;
+            }
+        }
+        ToDevice::Command(command) => {
+            let outcome = obey(&mut disk.lock().unwrap(), &command);
+            let answer = CommandAnswer { number: command.number, outcome };
+            frame::write(send, &ToCoordinator::CommandAnswer(answer)).await?;
+        }
+        ToDevice::Echo(echo) => {
+            let say = disk.lock().unwrap().echo;
+            if let Some(said) = say.map_or(Some(echo), |say| say(echo)) {
+                frame::write(send, &ToCoordinator::Echo(said)).await?;
+            }
+        }
+        ToDevice::Welcome(_) | ToDevice::Unknown => (),
+    }
+    Ok(None)
 }
 
 fn obey(disk: &mut Disk_, command: &ionet_wire::message::Command) -> Outcome {

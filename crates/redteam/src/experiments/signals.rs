@@ -1,4 +1,4 @@
-//! What no proof shows: places, and whose addresses are used. Signals only, in no verdict yet.
+//! What no proof shows: places, and whose addresses are used. It stands beside verdicts.
 
 use super::Effort;
 use crate::draw::{Count, stream};

@@ -6,6 +6,7 @@
 mod duplicates;
 mod fingerprint;
 mod hosting;
+mod recorded;
 mod region;
 mod report;
 mod sphere;
@@ -14,6 +15,7 @@ mod underneath;
 pub use duplicates::Duplicates;
 pub use fingerprint::{Fingerprint, PRINTS_MAX, Purpose, Salt};
 pub use hosting::{Hosting, HostingError, Provider, RANGES_MAX, built_in};
+pub use recorded::{RECORDED, Rates, Recorded, rates};
 pub use region::{Landmark, LandmarkError, Measured, Nowhere, Ruling, rule_out};
 pub use report::{Report, Sighting, Unbounded, beside, since};
 pub use underneath::{

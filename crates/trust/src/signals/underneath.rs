@@ -173,6 +173,8 @@ fn is_vgpu(word: &str) -> bool {
     let mut parts = word.rsplit('-');
     let size = parts.next().unwrap_or("");
     let size = size.strip_suffix("ME").unwrap_or(size);
+    // Desktop types come in two kinds: `2B` and `2B4`.
+    let size = size.strip_suffix('4').filter(|size| size.ends_with('B')).unwrap_or(size);
     let Some(gigabytes) = size.strip_suffix(['A', 'B', 'C', 'Q']) else { return false };
     // Half a gigabyte is written 0 by the oldest types.
     let Some(chip) = parts.next_back() else { return false };
