@@ -149,6 +149,10 @@ fn verdict_text(out: Output, device: &Device, verdict: &DeviceVerdict, now_ms: i
     }
     let newest = verdict.figures.iter().filter_map(|f| f.trial).max();
     text.push('\n');
+    if verdict.signals.iter().any(|signal| signal.code.starts_with("shared-")) {
+        let owner = device.supplier;
+        text.push_str(&format!("`ionet wallet graph {owner}` shows who funded its wallet\n"));
+    }
     if let Some(trial) = newest {
         text.push_str(&format!("`ionet verify replay {trial}` checks that trial yourself\n"));
     }
@@ -298,9 +302,19 @@ mod tests {
     }
 
     #[test]
+    fn whoever_shares_with_other_wallets_is_looked_up_among_them() {
+        let mut shared = verdict();
+        shared.signals[0].code = "shared-payout".into();
+        let shown = text(OUT, &device(Some(shared)), 80_000);
+        let hint = format!("`ionet wallet graph {}`", Wallet([2; 32]));
+        assert!(shown.contains(&hint), "{shown}");
+    }
+
+    #[test]
     fn an_expired_verdict_counts_for_nothing_and_none_is_said_to_be_none() {
         let old = DeviceVerdict { tier: Tier::Claimed, score: 0, ..verdict() };
         let shown = text(OUT, &device(Some(old)), 900_000);
+        assert!(!shown.contains("wallet graph"), "{shown}");
         assert!(shown.contains("claimed, it counts for nothing any more"), "{shown}");
         assert!(shown.contains("has not counted since"), "{shown}");
         let proving =

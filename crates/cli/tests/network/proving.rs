@@ -30,6 +30,9 @@ fn every_device_has_proven_its_chip_and_every_trial_replays() {
         let figure = &shown["verdict"]["figures"][0];
         assert_eq!(figure["known"], "proven", "{shown}");
         assert!(figure["value"].as_u64().unwrap() > 0 && figure["trial"].as_u64().unwrap() > 0);
+        let figures = shown["verdict"]["figures"].as_array().unwrap();
+        let trip = figures.iter().find(|f| f["name"] == "round_trip_us").expect("an echo");
+        assert_eq!(trip["known"], "measured", "{shown}");
     }
     // They prove anew each period, without anybody's doing.
     until("a trial of all idle devices", || {
