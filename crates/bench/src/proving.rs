@@ -148,7 +148,7 @@ pub(crate) fn measure() -> anyhow::Result<String> {
     let threads = std::thread::available_parallelism()?.get();
     let (one, two, usual) = (kernel(1)?, kernel(threads)?, plain()?);
     let settings = TrialSettings::default();
-    let duty = f64::from(settings.work_ms) / (f64::from(settings.period_s) * 10.0);
+    let duty = f64::from(settings.busy_ms()) / (f64::from(settings.period_s) * 10.0);
     Ok(format!(
         "\
 One proof of {OPENINGS} leaves of {WIDTH} entries, checked on one thread: reading and verifying its

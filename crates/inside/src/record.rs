@@ -210,6 +210,23 @@ pub struct Member {
     pub disk: Option<Seen<Transfer>>,
 }
 
+impl Member {
+    /// One of which nothing was seen yet.
+    pub fn unseen(device: DeviceId, price: String, least: Vec<Least>) -> Self {
+        Self {
+            device,
+            price,
+            least,
+            round_trip_us: 0,
+            threads: 0,
+            fault: None,
+            multiply: None,
+            hold: None,
+            disk: None,
+        }
+    }
+}
+
 /// One direction between two members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

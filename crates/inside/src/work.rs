@@ -2,20 +2,16 @@
 
 use crate::record::{Hold, Multiply};
 use ionet_core::DeviceId;
-use ionet_prover::{Cpu, Prover};
-use ionet_trust::memory::{self, Plain};
+use ionet_prover::{Cpu, Passes, Prover, Ram, until};
 use ionet_trust::{Beacon, Challenge, Secret, Shape};
 use std::time::{Duration, Instant};
-
-/// Part of a round that may be missing when the time is over: its estimate is that of the last.
-const MARGIN: f64 = 1.1;
 
 /// Work that is committed to and not opened yet.
 pub(crate) enum Done {
     /// Rounds.
     Multiply { prover: Box<Prover<Cpu>>, shape: Shape, task: Multiply },
     /// Passes.
-    Hold { plain: Plain, task: Hold },
+    Hold { passes: Passes<Ram>, task: Hold },
 }
 
 /// A piece of work, of whom, from what.
@@ -33,32 +29,29 @@ impl Done {
         let threads = if task.threads == 0 { threads } else { task.threads.min(threads) };
         let kernel = Cpu::new(threads.into());
         let Ok(mut prover) = Prover::start(kernel, shape, begun.beacon, begun.device);
-        loop {
-            let round = Instant::now();
-            let Ok(more) = prover.round();
-            if !more || Instant::now() + round.elapsed().mul_f64(MARGIN) > end {
-                return Ok(Self::Multiply { prover: Box::new(prover), shape, task });
-            }
-        }
+        let Ok(()) = until(end, || prover.round());
+        Ok(Self::Multiply { prover: Box::new(prover), shape, task })
     }
 
     /// All passes.
     pub(crate) fn hold(begun: Begun, task: Hold) -> Result<Self, String> {
         let memory = task.memory().map_err(|e| e.to_string())?;
-        let mut plain = Plain::start(memory, begun.beacon, begun.device, 0);
+        let said = |e: ionet_prover::RamError| e.to_string();
+        let passes = Passes::start(Ram::new(1), memory, begun.beacon, begun.device, 0);
+        let mut passes = passes.map_err(said)?;
         for _ in 0..task.passes {
-            if !plain.pass() {
+            if !passes.pass().map_err(said)? {
                 return Err("more passes than a proof holds".to_owned());
             }
         }
-        Ok(Self::Hold { plain, task })
+        Ok(Self::Hold { passes, task })
     }
 
     /// What stands for it.
     pub(crate) fn commitment(&self) -> [u8; 32] {
         match self {
             Self::Multiply { prover, .. } => prover.commitment().0,
-            Self::Hold { plain, .. } => plain.commitment().0,
+            Self::Hold { passes, .. } => passes.commitment().0,
         }
     }
 
@@ -78,9 +71,9 @@ impl Done {
                 let proof = prover.open(&asked).map_err(|e| format!("{e:?}"))?;
                 Ok(proof.encode())
             }
-            Self::Hold { plain, task } => {
-                let asked = plain.trail().openings(&challenge, task.openings.into());
-                let proof: memory::Proof = plain.open(&asked);
+            Self::Hold { passes, task } => {
+                let asked = passes.trail().openings(&challenge, task.openings.into());
+                let proof = passes.open(&asked).map_err(|e| format!("{e:?}"))?;
                 Ok(proof.encode())
             }
         }

@@ -14,11 +14,13 @@ mod cpu;
 mod either;
 mod gpu;
 mod memory;
+mod pace;
 
 pub use cpu::Cpu;
 pub use either::{AnyKernel, AnyStreamer, StreamerError};
 pub use gpu::{Chip, Gpu, GpuError, Vram, chips};
 pub use memory::{OpenPairError, Passes, Ram, RamError, Streamer};
+pub use pace::until;
 
 use ionet_core::DeviceId;
 use ionet_trust::{

@@ -43,5 +43,6 @@ pub fn all(effort: Effort) -> Vec<Section> {
         classes::joined(effort),
         signals::regions(effort),
         signals::hosting(),
+        signals::slices(),
     ]
 }

@@ -4,10 +4,23 @@ use anyhow::Result;
 use plotters::prelude::*;
 use std::fmt::Write;
 
+/// How a table came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// Attackers did it, and the verifier's own code judged them.
+    Ran,
+    /// It follows from the protocol's numbers.
+    Computed,
+    /// Some of it ran: which, in words.
+    Partly(&'static str),
+}
+
 /// One experiment.
 pub struct Section {
     /// Where its table goes in the document.
     pub name: &'static str,
+    /// How it came about.
+    pub basis: Basis,
     /// Head of the table.
     pub head: Vec<&'static str>,
     /// Its rows.
@@ -20,8 +33,9 @@ pub struct Section {
 
 impl Section {
     /// Nothing yet.
-    pub fn new(name: &'static str, head: &[&'static str]) -> Self {
-        Self { name, head: head.to_vec(), rows: Vec::new(), must: Vec::new(), chart: None }
+    pub fn new(basis: Basis, name: &'static str, head: &[&'static str]) -> Self {
+        let (rows, must) = (Vec::new(), Vec::new());
+        Self { name, basis, head: head.to_vec(), rows, must, chart: None }
     }
 
     /// One row more.
@@ -46,6 +60,11 @@ impl Section {
         for row in &self.rows {
             let _ = writeln!(text, "| {} |", row.join(" | "));
         }
+        let _ = match self.basis {
+            Basis::Ran => writeln!(text, "\n*Ran.*"),
+            Basis::Computed => writeln!(text, "\n*Computed.*"),
+            Basis::Partly(what) => writeln!(text, "\n*Computed; {what} ran.*"),
+        };
         if self.chart.is_some() {
             let _ = writeln!(text, "\n![{0}](verification/{0}.svg)", self.name);
         }

@@ -86,9 +86,12 @@ impl TrialSettings {
 
     /// Milliseconds from a trial of a device to the next that it can be asked for.
     pub(crate) fn pause_ms(&self) -> i64 {
-        let stream = if self.stream_mib > 0 { self.stream_ms } else { 0 };
-        let work = i64::from(self.work_ms) + i64::from(stream);
-        work * 1_000 / i64::from(self.duty_per_mille.max(1))
+        i64::from(self.busy_ms()) * 1_000 / i64::from(self.duty_per_mille.max(1))
+    }
+
+    /// Milliseconds that a processor works in one trial.
+    pub fn busy_ms(&self) -> u32 {
+        self.work_ms + if self.stream_mib > 0 { self.stream_ms } else { 0 }
     }
 
     /// Milliseconds of a period in which its trial may start: the rest is for it to end.

@@ -150,6 +150,14 @@ fn fetch(first: u32, local: u32) {
     }
 }
 
+// The pairs of the leaves from `first` on.
+fn fetch_pairs(first: u32, local: u32) {
+    places[local] = place_of(first + local);
+    workgroupBarrier();
+    fetch(first, local);
+    workgroupBarrier();
+}
+
 fn give_back(first: u32, local: u32) {
     for (var n = 0u; n < 32u; n++) {
         let v = n * PAGES + local;
@@ -216,10 +224,7 @@ fn pass_over(
     @builtin(local_invocation_index) local: u32,
 ) {
     let first = group(id, groups) * PAGES;
-    places[local] = place_of(first + local);
-    workgroupBarrier();
-    fetch(first, local);
-    workgroupBarrier();
+    fetch_pairs(first, local);
     if local < PAIRS {
         mix(local, first / 2u + local);
     }
@@ -235,10 +240,7 @@ fn back(
     @builtin(local_invocation_index) local: u32,
 ) {
     let first = group(id, groups) * PAGES;
-    places[local] = place_of(first + local);
-    workgroupBarrier();
-    fetch(first, local);
-    workgroupBarrier();
+    fetch_pairs(first, local);
     if local < PAIRS {
         unmix(local, first / 2u + local);
     }

@@ -3,7 +3,7 @@
 use super::Effort;
 use crate::draw::stream;
 use crate::links::Link;
-use crate::report::Section;
+use crate::report::{Basis, Section};
 use crate::workers::Joined;
 use crate::world::{World, trial};
 use ionet_trust::classes::{CALIBRATION, Row, Rows, arbitrage};
@@ -11,6 +11,7 @@ use ionet_trust::classes::{CALIBRATION, Row, Rows, arbitrage};
 /// A18: which chip passes for which dearer class, by which rates.
 pub(super) fn poses() -> Section {
     let mut section = Section::new(
+        Basis::Computed,
         "A18-poses",
         &["chip", "passes for, by integer rate alone", "by integer and matrix", "by all four"],
     );
@@ -37,6 +38,7 @@ pub(super) fn poses() -> Section {
 /// Several weak chips as one: what it takes, and that the protocol takes it.
 pub(super) fn joined(effort: Effort) -> Section {
     let mut section = Section::new(
+        Basis::Partly("joins of 2, 4 and 8 that prove as one"),
         "joined",
         &[
             "posed as",

@@ -3,13 +3,14 @@
 use super::Effort;
 use crate::draw::{Count, stream};
 use crate::links::Link;
-use crate::report::Section;
+use crate::report::{Basis, Section};
 use ionet_core::Region;
-use ionet_trust::signals::{Landmark, Measured, built_in, rule_out};
+use ionet_trust::signals::{Landmark, Measured, built_in, rates, rule_out};
 
 /// A12: a device in Frankfurt that claims to be elsewhere, and holds its answers back.
 pub(super) fn regions(effort: Effort) -> Section {
     let mut section = Section::new(
+        Basis::Ran,
         "A12-regions",
         &["claims", "0 ms held back", "20 ms", "50 ms", "100 ms", "150 ms"],
     );
@@ -44,7 +45,7 @@ pub(super) fn regions(effort: Effort) -> Section {
 
 /// A13: addresses of hosting providers, seen from outside.
 pub(super) fn hosting() -> Section {
-    let mut section = Section::new("A13-hosting", &["connects from", "remark"]);
+    let mut section = Section::new(Basis::Ran, "A13-hosting", &["connects from", "remark"]);
     let ranges = built_in().expect("the built-in ranges are right");
     for (what, address) in [
         ("a cloud's range", "45.32.1.1"),
@@ -55,5 +56,18 @@ pub(super) fn hosting() -> Section {
         section.must(what, found.is_some() == (address == "45.32.1.1"));
         section.row(&[&what, &found.map_or("none", |p| p.name.as_str())]);
     }
+    section
+}
+
+/// A11: signs of a slice, over chips whose owners published what the driver says.
+pub(super) fn slices() -> Section {
+    let mut section =
+        Section::new(Basis::Ran, "A11-slices", &["published chips", "of them taken for a slice"]);
+    let rates = rates();
+    section.must("no whole chip is taken for a slice", rates.wrong == 0);
+    section.must("every slice shows by its name", rates.slices_seen == rates.slices);
+    let whole = format!("{} whole, {} under a hypervisor", rates.wholes, rates.wholes_virtual);
+    section.row(&[&whole, &rates.wrong]);
+    section.row(&[&format!("{} slices", rates.slices), &rates.slices_seen]);
     section
 }

@@ -4,7 +4,7 @@
 use super::Effort;
 use crate::draw::{Count, stream};
 use crate::links::Link;
-use crate::report::{Chart, Section};
+use crate::report::{Basis, Chart, Section};
 use crate::workers::{Honest, Partial};
 use crate::world::{LEAST, World, device, trial};
 use ionet_core::{Task, TrialId, Units, Wallet};
@@ -30,6 +30,7 @@ fn links() -> Vec<(String, Link)> {
 /// A1, A2, A3, A11: chips of any speed that claim the class. A1 and A2 are its left end.
 pub(super) fn speed(effort: Effort) -> Section {
     let mut section = Section::new(
+        Basis::Ran,
         "A3-speed",
         &["link", "0.01", "0.14 (1/7 slice)", "0.50", "0.70", "0.74", "0.76", "0.85"],
     );
@@ -68,6 +69,7 @@ pub(super) fn speed(effort: Effort) -> Section {
 /// Honest devices that are wrongly not taken for what they are, over delays.
 pub(super) fn honest(effort: Effort) -> Section {
     let mut section = Section::new(
+        Basis::Ran,
         "honest",
         &["median of one way (model, sigma 1)", "typical chip not taken", "chip at 0.80 not taken"],
     );
@@ -103,6 +105,7 @@ pub(super) fn honest(effort: Effort) -> Section {
 /// A6 in time: the start's block is public before the start reaches anybody.
 pub(super) fn lead(effort: Effort) -> Section {
     let mut section = Section::new(
+        Basis::Partly("the last column"),
         "A6-lead",
         &[
             "lead",
@@ -148,6 +151,7 @@ pub(super) fn lead(effort: Effort) -> Section {
 /// A4, A5: one chip, many names, all asked at once.
 pub(super) fn identities(effort: Effort) -> Section {
     let mut section = Section::new(
+        Basis::Ran,
         "A4-identities",
         &[
             "identities on one chip",
@@ -178,6 +182,7 @@ pub(super) fn identities(effort: Effort) -> Section {
 /// A5 over two networks that know nothing of each other.
 pub(super) fn two_networks(effort: Effort) -> Section {
     let mut section = Section::new(
+        Basis::Computed,
         "A5-networks",
         &[
             "time of work an hour",
@@ -207,8 +212,11 @@ pub(super) fn two_networks(effort: Effort) -> Section {
 
 /// A15: what a coordinator can do for a friend.
 pub(super) fn coordinator(effort: Effort) -> Section {
-    let mut section =
-        Section::new("A15-coordinator", &["what it does", "how far it gets", "what shows it"]);
+    let mut section = Section::new(
+        Basis::Partly("the voids, against the real questions, and the secret"),
+        "A15-coordinator",
+        &["what it does", "how far it gets", "what shows it"],
+    );
     let mut rng = stream(effort.seed, "coordinator");
     // It holds trials until the questions suit a friend who left out a share.
     for share in [0.02, 0.05] {
@@ -288,8 +296,11 @@ fn begun(tasks: Vec<Task>, rng: &mut StdRng) -> Record {
 
 /// Two tasks: the second one's work done before the first one's commitment is sent.
 pub(super) fn tasks(effort: Effort) -> Section {
-    let mut section =
-        Section::new("A3-tasks", &["task", "honest rate", "rate by replay", "overstated by"]);
+    let mut section = Section::new(
+        Basis::Ran,
+        "A3-tasks",
+        &["task", "honest rate", "rate by replay", "overstated by"],
+    );
     let mut rng = stream(effort.seed, "tasks");
     let task = |units| Task::Multiply { units, side: 64, width: 16, openings: 16, time_ms: 2_000 };
     let mut record = begun(vec![task(Units::Integer), task(Units::Matrix)], &mut rng);

@@ -1,7 +1,7 @@
 //! The work of a trial, on a thread of its own: what it is told step by step, at low priority.
 
 use ionet_core::{DeviceId, Task};
-use ionet_prover::{AnyKernel, AnyStreamer, Cpu, Gpu, Passes, Prover, Ram, Vram};
+use ionet_prover::{AnyKernel, AnyStreamer, Cpu, Gpu, Passes, Prover, Ram, Vram, until};
 use ionet_trust::memory::Memory;
 use ionet_trust::{Beacon, Challenge, Secret, Shape};
 use ionet_wire::prove::FromProver;
@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 use tokio::sync::mpsc;
 
-/// Part of a round that may be missing when the time is over: its estimate is that of the last.
-const MARGIN: f64 = 1.1;
 /// Priority of the proving threads: a machine's other work goes first.
 const NICE: i32 = 10;
 
@@ -152,7 +150,9 @@ impl Work {
                 let kernel = self.kernel.take().map_or_else(|| kernel(unit), Ok)?;
                 let prover = Prover::start(kernel, *shape, beacon, self.device);
                 let mut prover = prover.map_err(|e| e.to_string())?;
-                self.until(end, || prover.round().map_err(|e| e.to_string()))?;
+                until(end, || {
+                    self.goes_on().and_then(|()| prover.round().map_err(|e| e.to_string()))
+                })?;
                 let hash = prover.commitment().0;
                 Ok((Done::Products(prover, *shape), hash))
             }
@@ -163,30 +163,18 @@ impl Work {
                 let streamer = self.streamer.take().map_or_else(|| streamer(unit), Ok)?;
                 let passes = Passes::start(streamer, *memory, beacon, self.device, number);
                 let mut passes = passes.map_err(|e| e.to_string())?;
-                self.until(end, || passes.pass().map_err(|e| e.to_string()))?;
+                until(end, || {
+                    self.goes_on().and_then(|()| passes.pass().map_err(|e| e.to_string()))
+                })?;
                 let hash = passes.commitment().0;
                 Ok((Done::Passes(passes), hash))
             }
         }
     }
 
-    /// As many rounds as end before `end`, but one at least.
-    fn until(
-        &self,
-        end: Instant,
-        mut round: impl FnMut() -> Result<bool, String>,
-    ) -> Result<(), String> {
-        loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err("it was told to stop".to_owned());
-            }
-            let begun = Instant::now();
-            let more = round()?;
-            let took = begun.elapsed().mul_f64(MARGIN);
-            if !more || Instant::now() + took > end {
-                return Ok(());
-            }
-        }
+    fn goes_on(&self) -> Result<(), String> {
+        let stopped = self.stop.load(Ordering::Relaxed);
+        if stopped { Err("it was told to stop".to_owned()) } else { Ok(()) }
     }
 
     /// Opens what is asked for of each task. None if something could not be opened.

@@ -132,16 +132,9 @@ pub(crate) async fn sold(
     let devices: Vec<Option<Device>> = devices.into_iter().map(|d| d.ok()).collect();
     let smallest = devices.iter().flatten().filter_map(|d| memory_sold(d, cluster)).min();
     let plan = plan(scope, smallest)?;
-    let member = |(view, device): (&MemberView, Option<Device>)| Member {
-        device: view.device,
-        price: view.rate.text.clone(),
-        least: least(&plan, scope, cluster, device.as_ref()),
-        round_trip_us: 0,
-        threads: 0,
-        fault: None,
-        multiply: None,
-        hold: None,
-        disk: None,
+    let member = |(view, device): (&MemberView, Option<Device>)| {
+        let least = least(&plan, scope, cluster, device.as_ref());
+        Member::unseen(view.device, view.rate.text.clone(), least)
     };
     Ok((plan, members.iter().zip(devices).map(member).collect()))
 }

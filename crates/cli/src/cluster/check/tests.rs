@@ -228,17 +228,7 @@ async fn an_answer_that_does_not_come_is_late() {
 fn record(members: usize) -> Check {
     let zero = Word([0; 32]);
     let none = Draw { beacon: zero, late: zero, secret: zero };
-    let member = |n: usize| Member {
-        device: DeviceId([n as u8; 32]),
-        price: String::new(),
-        least: Vec::new(),
-        round_trip_us: 0,
-        threads: 0,
-        fault: None,
-        multiply: None,
-        hold: None,
-        disk: None,
-    };
+    let member = |n: usize| Member::unseen(DeviceId([n as u8; 32]), String::new(), Vec::new());
     Check {
         version: Check::VERSION,
         cluster: cluster(),
