@@ -102,7 +102,7 @@ async fn bytes(path: PathBuf) -> Result<Response, ApiError> {
     let file = match tokio::fs::File::open(path).await {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            let words = "there is no record of this trial, or not any more";
+            let words = "no record: the trial came to nothing, or is not kept any more";
             return Err(ApiError::new(ProblemCode::NotFound, words));
         }
         Err(e) => return Err(unreadable(&e)),
