@@ -98,6 +98,22 @@ fn a_trial_replays_with_all_its_outcomes() {
 }
 
 #[test]
+fn a_beacon_needs_its_block_the_secret_and_the_tasks_number() {
+    let (mut record, _) = trial();
+    record.starts.push(Start { at_us: 2_000_000, ..record.starts[0] });
+    let beacon = record.beacon(0).unwrap();
+    assert_ne!(beacon, record.starts[0].mark.beacon(&record.genesis), "seeing blocks is no lead");
+    assert_ne!(Some(beacon), record.beacon(1), "of the same block");
+    assert_eq!(record.beacon(2), None);
+    let other = Record { secret: Secret([1; 32]), ..record.clone() };
+    assert_ne!(Some(beacon), other.beacon(0));
+    let other = Record { genesis: [9; 32], ..record.clone() };
+    assert_ne!(Some(beacon), other.beacon(0));
+    record.starts[0].mark.hash[31] ^= 1;
+    assert_ne!(Some(beacon), record.beacon(0));
+}
+
+#[test]
 fn what_a_coordinator_may_want_to_change_is_found() {
     let (right, proofs) = trial();
     type Change = fn(&mut Record);

@@ -20,18 +20,20 @@ fn rounds_in(time_us: u64, round_us: u64) -> u32 {
 }
 
 /// The ordinary prover of the network, for one or more identities on one chip, perhaps with the
-/// beacon in hand before the start reaches it. An honest device is one identity without a lead.
+/// beacon in hand before the start reaches it, or with what it takes for it. An honest device is
+/// one identity without a lead.
 pub struct Honest {
     identities: u8,
     speed: u64,
     lead_us: u64,
+    guess: Option<Beacon>,
     provers: Vec<(DeviceId, Prover<Cpu>)>,
 }
 
 impl Honest {
     /// One device on a chip of this speed.
     pub fn of_speed(speed: u64) -> Self {
-        Self { identities: 1, speed, lead_us: 0, provers: Vec::new() }
+        Self { identities: 1, speed, lead_us: 0, guess: None, provers: Vec::new() }
     }
 
     /// A4, A5: so many identities, one chip.
@@ -39,9 +41,14 @@ impl Honest {
         Self { identities, ..Self::of_speed(speed) }
     }
 
-    /// A6: knows the beacon so many microseconds before it is told.
+    /// A6: knows the beacon so many microseconds before it is told. A coordinator's friend.
     pub fn early(speed: u64, lead_us: u64) -> Self {
         Self { lead_us, ..Self::of_speed(speed) }
+    }
+
+    /// A6: begins so many microseconds early, from what it takes for the beacon.
+    pub fn guessing(speed: u64, lead_us: u64, guess: Beacon) -> Self {
+        Self { guess: Some(guess), ..Self::early(speed, lead_us) }
     }
 }
 
@@ -52,8 +59,8 @@ impl Attacker for Honest {
         let after_us = (u64::from(rounds) * each).saturating_sub(self.lead_us);
         let sent = (1..=self.identities).map(|number| {
             let device = device(number);
-            let start = Prover::start(Cpu::new(1), world.shape, world.beacon, device);
-            let Ok(mut prover) = start;
+            let beacon = self.guess.unwrap_or(world.beacon);
+            let Ok(mut prover) = Prover::start(Cpu::new(1), world.shape, beacon, device);
             for _ in 0..rounds {
                 let Ok(_) = prover.round();
             }

@@ -8,7 +8,9 @@ use crate::hash::{Hash, Place, Purpose};
 use crate::shape::Shape;
 use ionet_core::DeviceId;
 
-/// A value that the coordinator drew before the hour and keeps to itself until the deadline.
+/// A value that the coordinator drew before the hour and keeps to itself until the deadline. Its
+/// hash binds it before any of the hour's blocks exists: it can choose neither a veil nor a
+/// question.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Secret(pub [u8; 32]);
 
@@ -22,6 +24,12 @@ impl Secret {
     /// What is published before the hour begins.
     pub fn precommitment(&self) -> Precommitment {
         Precommitment(Purpose::Precommitment.hash(&[&self.0]))
+    }
+
+    /// What is mixed into the beacon of a trial's task with this number, so that nobody who merely
+    /// sees its block knows it. It is told with the task's start, and tells nothing of the secret.
+    pub(crate) fn veil(&self, task: usize) -> Hash {
+        Purpose::Veil.hash(&[&self.0, &(task as u64).to_le_bytes()])
     }
 }
 

@@ -45,6 +45,8 @@ purposes! {
     Trail = b"ionet trust v1: passes          ",
     Pairs = b"ionet trust v1: pairs opened    ",
     Block = b"ionet trust v1: beacon of block ",
+    Veil = b"ionet trust v1: veil of a beacon",
+    Start = b"ionet trust v1: beacon of a task",
     Head = b"ionet trust v1: head of a record",
     Entry = b"ionet trust v1: entry of record ",
     Record = b"ionet trust v1: record          ",

@@ -252,7 +252,7 @@ impl Held {
             }
             let at_us = u64::try_from((start - began).as_micros()).unwrap_or(u64::MAX);
             record.starts.push(Start { mark, at_us });
-            let beacon = mark.beacon(&record.genesis).0;
+            let beacon = record.beacon(number).expect("it just began").0;
             self.phases.send_replace(Phase::Working { number, beacon, start });
             let tasks = self.assignments.iter().filter_map(|a| a.tasks.get(number));
             let work_ms = tasks.map(Task::time_ms).max().unwrap_or(0);

@@ -9,7 +9,7 @@ use ionet_core::{DeviceId, TASKS_MAX, Task, TrialId, Units, Wallet};
 pub const ENTRIES_MAX: usize = 1 << 20;
 /// Most lists of tasks: one a kind of chip.
 const ASSIGNMENTS_MAX: usize = 32;
-const MAGIC: &[u8; 8] = b"ionetrc3";
+const MAGIC: &[u8; 8] = b"ionetrc4";
 
 /// Why bytes are no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum RecordError {
     #[error("the record ends in the middle")]
     Short,
     /// It does not begin as one.
-    #[error("this is no record of a trial, or one of a later version")]
+    #[error("this is no record of a trial, or one of another version")]
     Version,
     /// Bytes are left over.
     #[error("{0} bytes stand after the record's end")]

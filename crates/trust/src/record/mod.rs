@@ -47,7 +47,7 @@ impl Mark {
 /// Where the time of a task begins, for all devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Start {
-    /// The newest block then: the task's beacon.
+    /// The newest block then, from which the task's beacon is made.
     pub mark: Mark,
     /// Microseconds after the trial's start, by the coordinator's clock; 0 for the first task.
     pub at_us: u64,
@@ -168,8 +168,13 @@ impl Record {
     }
 
     /// The beacon of everybody's task with this number; none if nobody had so many.
+    ///
+    /// It is made of a block, before which nobody knows it, not even the coordinator; and of a veil
+    /// from the promised secret, without which nobody knows it before the coordinator tells all.
+    /// With the block alone, a device that sees blocks early would begin early.
     pub fn beacon(&self, task: usize) -> Option<Beacon> {
-        self.starts.get(task).map(|start| start.mark.beacon(&self.genesis))
+        let block = self.starts.get(task)?.mark.beacon(&self.genesis);
+        Some(Beacon(Purpose::Start.hash(&[&block.0, &self.secret.veil(task)])))
     }
 
     /// The root that is anchored: over what was asked, and each device in order with what it
