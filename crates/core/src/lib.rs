@@ -36,8 +36,8 @@ pub use inventory::{
 pub use money::{Amount, Asset};
 pub use part::{Member, Membership, PartId, PartSpec, PartState, PartStatus};
 pub use proving::{
-    CODE_BYTES_MAX, EVIDENCE_MAX, Measure, Quantity, SCORE_MAX, SIGNALS_MAX, Signal, TASKS_MAX,
-    TEXT_BYTES_MAX, Task, Tier, TrialId, Units, UnknownTier, Verdict,
+    CODE_BYTES_MAX, ChipId, EVIDENCE_MAX, Measure, Quantity, SCORE_MAX, SIGNALS_MAX, Signal,
+    TASKS_MAX, TEXT_BYTES_MAX, Task, Tier, TrialId, Units, UnknownTier, Verdict,
 };
 pub use region::{Region, RegionError, RegionFilter};
 pub use signin::{SignIn, SignInError, rfc3339};

@@ -1,7 +1,7 @@
 //! What a device is asked to prove, and what came of it: the words that worker, coordinator and
 //! verifier share. The arithmetic is in `ionet-trust`.
 
-use crate::{ChipClass, Provenance};
+use crate::{ChipClass, DeviceId, Provenance};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +15,31 @@ pub struct TrialId(pub u64);
 impl fmt::Display for TrialId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// One chip of a device. Of a machine with several, each proves for itself, all at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChipId {
+    /// The device.
+    pub device: DeviceId,
+    /// Which of its chips, from 0, as its drivers count; 0 for a processor.
+    pub number: u8,
+}
+
+impl From<DeviceId> for ChipId {
+    /// The first chip, or the only one.
+    fn from(device: DeviceId) -> Self {
+        Self { device, number: 0 }
+    }
+}
+
+impl fmt::Display for ChipId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            0 => self.device.fmt(f),
+            number => write!(f, "{}/{number}", self.device),
+        }
     }
 }
 

@@ -69,7 +69,7 @@ fn trial() -> (Record, Proofs) {
                 Answer { committed: Some((commitment, arrived)), outcome, proof }
             }
         };
-        record.entries.push(Entry { device, assignment: 0, answers: vec![answer] });
+        record.entries.push(Entry { chip: device.into(), assignment: 0, answers: vec![answer] });
     }
     (record, proofs)
 }

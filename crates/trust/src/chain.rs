@@ -4,11 +4,20 @@
 use crate::expand::Seed;
 use crate::hash::{Hash, Purpose};
 use crate::shape::Shape;
-use ionet_core::DeviceId;
+use ionet_core::{ChipId, DeviceId};
 
 /// An unpredictable value that everybody learns at the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Beacon(pub [u8; 32]);
+
+/// The key under which a chip proves: the device's own for its first one. Work for one chip is none
+/// for another.
+pub fn proving_key(chip: ChipId) -> DeviceId {
+    match chip.number {
+        0 => chip.device,
+        number => DeviceId(Purpose::Chip.hash(&[&chip.device.0, &[number]])),
+    }
+}
 
 /// Most rounds in one proof: its roots are 16 KiB then.
 pub const ROUNDS_MAX: u32 = 512;

@@ -47,6 +47,7 @@ purposes! {
     Block = b"ionet trust v1: beacon of block ",
     Veil = b"ionet trust v1: veil of a beacon",
     Start = b"ionet trust v1: beacon of a task",
+    Chip = b"ionet trust v1: chip of a device",
     Head = b"ionet trust v1: head of a record",
     Entry = b"ionet trust v1: entry of record ",
     Record = b"ionet trust v1: record          ",

@@ -28,7 +28,7 @@ pub mod verdict;
 mod verify;
 pub mod wallets;
 
-pub use chain::{Beacon, Chain, Commitment, ROUNDS_MAX, shared_seed};
+pub use chain::{Beacon, Chain, Commitment, ROUNDS_MAX, proving_key, shared_seed};
 pub use challenge::{Challenge, Opening, Precommitment, Secret, WrongSecret};
 pub use expand::Seed;
 pub use field::{Element, P, dot};

@@ -311,6 +311,12 @@ pub enum Purpose {
     /// A trial of the device itself; the part is none. After [`Opened::Ok`] the stream carries
     /// the frames of [`crate::prove`].
     Prove,
+    /// The same of one of several chips, each on a stream of its own. Only of devices that say
+    /// [`crate::prove::CHIPS_FEATURE`].
+    ProveChip {
+        /// Which, from 1: the first one's stream is a [`Purpose::Prove`].
+        number: u8,
+    },
     /// A command inside the part. After [`Opened::Ok`] the stream carries [`ExecFrame`]s.
     Exec {
         /// Program and arguments.

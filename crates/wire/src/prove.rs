@@ -20,6 +20,10 @@ pub const STREAM_FEATURE: &str = "prove-stream/1";
 /// It drives the one chip of its inventory: what is asked of its chips is done there.
 pub const CHIP_FEATURE: &str = "prove-chip/1";
 
+/// It drives all chips of its inventory, each for itself, all at once: a trial opens a stream for
+/// each.
+pub const CHIPS_FEATURE: &str = "prove-chips/1";
+
 /// Coordinator to device.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "prove", rename_all = "kebab-case")]

@@ -102,7 +102,7 @@ fn report(record: &Record, found: &Replay, chain: String, wrong: Vec<String>) ->
             Outcome::Withheld => ("withheld", 0),
         };
         TaskReport {
-            device: t.device.to_string(),
+            device: t.chip.to_string(),
             outcome,
             rounds,
             task: match t.task {

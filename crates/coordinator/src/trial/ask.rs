@@ -5,7 +5,7 @@ use ionet_core::{ChipClass, ChipKind, Inventory, Quantity, Task, Tier, Units, Ve
 use ionet_trust::classes::{CALIBRATION, Row, Rows};
 use ionet_trust::memory::Memory;
 use ionet_trust::verdict::{Expectation, Period};
-use ionet_wire::prove::{CHIP_FEATURE, STREAM_FEATURE};
+use ionet_wire::prove::{CHIP_FEATURE, CHIPS_FEATURE, STREAM_FEATURE};
 
 /// Entries of a product in one leaf: a proof of 64 leaves stays below 64 kB.
 const WIDTH: u32 = 64;
@@ -21,12 +21,14 @@ const THREAD_TYPICAL: u64 = 15_000_000_000;
 pub(super) struct Offers {
     stream: bool,
     chip: bool,
+    chips: bool,
 }
 
 impl Offers {
     pub(super) fn of(features: &[String]) -> Self {
         let says = |feature: &str| features.iter().any(|f| f == feature);
-        Self { stream: says(STREAM_FEATURE), chip: says(CHIP_FEATURE) }
+        let (chip, chips) = (says(CHIP_FEATURE), says(CHIPS_FEATURE));
+        Self { stream: says(STREAM_FEATURE), chip, chips }
     }
 }
 
@@ -56,16 +58,20 @@ pub(super) fn unasked(rows: &Rows, inventory: &Inventory, on_chip: bool) -> Opti
         return None;
     }
     let why = match inventory.chips.len() {
-        1 if rows.get(class).is_none() => format!("what a {class} does is not known yet"),
+        _ if rows.get(class).is_none() => format!("what a {class} does is not known yet"),
         1 => format!("its worker found no way to drive a {class}"),
-        many => format!("trials drive one chip of a machine, and it has {many}"),
+        many => format!("its worker found no way to drive all {many} of them"),
     };
     Some(format!("its processor proved that it works; its chips stay claimed: {why}"))
 }
 
-/// The row of a device whose chip can be asked: it has one, and drives it.
+/// The row of a device whose chips can be asked: all of one class, and it drives each.
 fn askable<'a>(rows: &'a Rows, inventory: &Inventory, offers: Offers) -> Option<&'a Row> {
-    let drives = offers.chip && offers.stream && inventory.chips.len() == 1;
+    let drives = offers.stream
+        && match inventory.chips.len() {
+            1 => offers.chip,
+            _ => offers.chips,
+        };
     let class = Some(claimed(inventory)).filter(|c| drives && c.row().kind != ChipKind::Cpu);
     rows.get(class?)
 }
@@ -96,6 +102,11 @@ pub(super) fn assignment(
         time_ms: settings.stream_ms,
     }));
     Assignment { tasks, on_chip: row.is_some() }
+}
+
+/// How many of a device's chips are asked, each for itself: all, or its processor as one.
+pub(super) fn chips(inventory: &Inventory, asked: &Assignment) -> u8 {
+    if asked.on_chip { u8::try_from(inventory.chips.len()).unwrap_or(u8::MAX) } else { 1 }
 }
 
 /// The memory of a class, as large as a pass over it can be.
@@ -176,8 +187,8 @@ mod tests {
         }
     }
 
-    const ALL: Offers = Offers { stream: true, chip: true };
-    const NOTHING: Offers = Offers { stream: false, chip: false };
+    const ALL: Offers = Offers { stream: true, chip: true, chips: true };
+    const NOTHING: Offers = Offers { stream: false, chip: false, chips: false };
 
     #[test]
     fn a_device_is_asked_for_what_it_offers_and_no_more() {
@@ -194,10 +205,13 @@ mod tests {
         assert_eq!(bytes, u64::from(settings.stream_mib) << 20);
         assert_eq!(of(&["cpu"], NOTHING).tasks, processor.tasks[..1]);
         // Whatever cannot be driven proves with its processor that it works.
-        for chips in [["t4", "t4"], ["t4", "l4"]] {
-            assert_eq!(of(&chips, ALL), processor, "{chips:?}");
-        }
+        assert_eq!(of(&["t4", "l4"], ALL), processor, "of two classes");
         assert_eq!(of(&["t4"], Offers { chip: false, ..ALL }), processor);
+        assert_eq!(of(&["t4"; 2], Offers { chips: false, ..ALL }), processor);
+        // Each of several for itself.
+        assert_eq!(of(&["t4"; 8], ALL), asked);
+        assert_eq!(chips(&machine(&["t4"; 8]), &asked), 8);
+        assert_eq!(chips(&machine(&["t4"; 8]), &processor), 1);
         let off = TrialSettings { stream_mib: 0, ..settings };
         let asked = assignment(&off, &rows, &machine(&["cpu"]), ALL);
         assert_eq!(asked.tasks.len(), 1, "0 is off");
@@ -210,7 +224,7 @@ mod tests {
         assert_eq!(why(&["cpu"], false), None);
         assert_eq!(why(&["t4"], true), None);
         assert!(why(&["t4"], false).unwrap().contains("found no way to drive a t4"));
-        assert!(why(&["t4"; 4], false).unwrap().contains("one chip of a machine, and it has 4"));
+        assert!(why(&["t4"; 4], false).unwrap().contains("no way to drive all 4"));
         let none = unasked(&Rows::default(), &machine(&["t4"]), false).unwrap();
         assert!(none.contains("what a t4 does is not known"), "{none}");
 

@@ -5,13 +5,13 @@ use super::shelf::{Promised, State};
 use super::talk::{Phase, Questions, Said, Talk};
 use super::{Trials, TrialsError};
 use crate::control::Prover;
-use ionet_core::{DeviceId, Quantity, Task, TrialId, Verdict};
+use ionet_core::{ChipId, DeviceId, Quantity, Task, TrialId, Verdict};
 use ionet_trust::record::{
     Answer, Entry, Lane, Mark, Outcome, Question, Record, Start, anchor_text, encode_proof,
     figures, quantities,
 };
 use ionet_trust::verdict::{Claim, Finding, Miss, Trial, judge};
-use ionet_trust::{Challenge, Secret};
+use ionet_trust::{Challenge, Secret, proving_key};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +41,8 @@ struct Held {
     talks: JoinSet<()>,
     /// What was asked: lists that differ.
     assignments: Vec<Arc<Assignment>>,
-    /// The devices that agreed, each with the list that it has.
-    came: BTreeMap<DeviceId, u8>,
+    /// The chips that agreed, each with the list that it has.
+    came: BTreeMap<ChipId, u8>,
 }
 
 impl Trials {
@@ -124,7 +124,7 @@ impl Trials {
         Ok(state)
     }
 
-    /// Opens a stream to every device, and waits until each agreed or did not.
+    /// Opens a stream to every chip, and waits until each agreed or did not.
     async fn call(&self, trial: TrialId, devices: &[Prover]) -> Held {
         let (phases, watching) = watch::channel(Phase::Calling);
         let (said, hearing) = mpsc::channel(SAID_MAX);
@@ -141,25 +141,28 @@ impl Trials {
                 assignments.push(Arc::new(asked));
                 assignments.len() - 1
             });
-            groups.insert(prover.device, group as u8);
-            let talk = Talk {
-                device: prover.device,
-                trial,
-                assignment: assignments[group].clone(),
-                settings: self.settings,
-                leader_epoch: self.sessions.leader_epoch,
-                phases: watching.clone(),
-                said: said.clone(),
-                checks: checks.clone(),
-                group,
-            };
-            talks.spawn(talk.run(link));
+            for number in 0..ask::chips(&prover.inventory, &assignments[group]) {
+                let chip = ChipId { device: prover.device, number };
+                groups.insert(chip, group as u8);
+                let talk = Talk {
+                    chip,
+                    trial,
+                    assignment: assignments[group].clone(),
+                    settings: self.settings,
+                    leader_epoch: self.sessions.leader_epoch,
+                    phases: watching.clone(),
+                    said: said.clone(),
+                    checks: checks.clone(),
+                    group,
+                };
+                talks.spawn(talk.run(link.clone()));
+            }
         }
         let mut held = Held { phases, said: hearing, talks, assignments, came: BTreeMap::new() };
         for _ in 0..held.talks.len() {
             match held.said.recv().await {
-                Some(Said::Called(device, true)) => {
-                    held.came.extend(groups.get(&device).map(|group| (device, *group)));
+                Some(Said::Called(chip, true)) => {
+                    held.came.extend(groups.get(&chip).map(|group| (chip, *group)));
                 }
                 Some(_) => (),
                 None => break,
@@ -177,16 +180,17 @@ impl Trials {
     ) -> BTreeMap<DeviceId, Verdict> {
         let mut verdicts = BTreeMap::new();
         for prover in devices {
-            let found = record.entries.binary_search_by_key(&prover.device, |e| e.device);
             // Whoever did not come to the trial is not judged by it.
-            let Ok(place) = found else { continue };
-            let entry = &record.entries[place];
-            let asked = &held.assignments[usize::from(entry.assignment)];
+            let entries = entries_of(record, prover.device);
+            let Some(first) = entries.first() else { continue };
+            let asked = &held.assignments[usize::from(first.assignment)];
             let class = ask::claimed(&prover.inventory);
             let (expected, memory_bytes) =
                 ask::expected(&self.rows, &prover.inventory, asked.on_chip);
             let claim = Claim { class, memory_bytes, expected: &expected };
-            let findings = findings(record, entry);
+            let mut findings: Vec<_> = entries.iter().flat_map(|e| findings(record, e)).collect();
+            let chips = usize::from(ask::chips(&prover.inventory, asked));
+            findings.extend(unshown(&asked.tasks, chips, &findings));
             let trial = Trial { id: record.trial, at_ms: record.started_ms, findings };
             let earlier = prover.verdict.as_ref();
             let verdict = judge(&claim, &trial, earlier, &[], self.period());
@@ -234,9 +238,9 @@ impl Held {
     /// record, in the order of their keys.
     async fn work(&mut self, trials: &Trials, record: &mut Record) -> Result<(), TrialsError> {
         let nothing = Answer { committed: None, outcome: Outcome::Silent, proof: None };
-        let entry = |(device, assignment): (&DeviceId, &u8)| {
+        let entry = |(chip, assignment): (&ChipId, &u8)| {
             let tasks = self.assignments[usize::from(*assignment)].tasks.len();
-            Entry { device: *device, assignment: *assignment, answers: vec![nothing; tasks] }
+            Entry { chip: *chip, assignment: *assignment, answers: vec![nothing; tasks] }
         };
         record.entries = self.came.iter().map(entry).collect();
         let most = self.assignments.iter().map(|a| a.tasks.len()).max().unwrap_or(0).max(1);
@@ -268,8 +272,8 @@ impl Held {
         let mut heard = 0;
         while heard < having {
             match timeout_at(until, self.said.recv()).await {
-                Ok(Some(Said::Committed(device, task, committed))) if task == number => {
-                    let place = entries.binary_search_by_key(&device, |e| e.device);
+                Ok(Some(Said::Committed(chip, task, committed))) if task == number => {
+                    let place = entries.binary_search_by_key(&chip, |e| e.chip);
                     if let Ok(place) = place {
                         entries[place].answers[number].committed = committed;
                     }
@@ -291,17 +295,17 @@ impl Held {
         let mut file = tokio::fs::File::create(path).await?;
         for _ in 0..self.came.len() {
             let said = timeout(ANSWER_MAX, self.said.recv()).await;
-            let Ok(Some(Said::Answered(device, answers, proofs))) = said else {
+            let Ok(Some(Said::Answered(chip, answers, proofs))) = said else {
                 break;
             };
-            let Ok(place) = entries.binary_search_by_key(&device, |e| e.device) else { continue };
+            let Ok(place) = entries.binary_search_by_key(&chip, |e| e.chip) else { continue };
             // Nothing is shown of commitments that are not those on the chain.
             let same = entries[place].answers.iter().map(|a| a.committed);
             if !same.eq(answers.iter().map(|a| a.committed)) {
                 continue;
             }
             for (task, bytes) in &proofs {
-                file.write_all(&encode_proof(&device, *task, bytes)).await?;
+                file.write_all(&encode_proof(&proving_key(chip), *task, bytes)).await?;
             }
             entries[place].answers = answers;
         }
@@ -324,7 +328,23 @@ async fn questions(record: &Record, challenge: Challenge) -> Questions {
     made.await.unwrap_or_default()
 }
 
-/// What a record says of one device, in the words of verdicts.
+/// The entries of a device's chips.
+fn entries_of(record: &Record, device: DeviceId) -> &[Entry] {
+    let first = record.entries.partition_point(|e| e.chip.device < device);
+    let after = record.entries.partition_point(|e| e.chip.device <= device);
+    &record.entries[first..after]
+}
+
+/// What some of a device's `chips` showed and others did not, since they did not come or did too
+/// little: a device is what all of its chips are.
+fn unshown(tasks: &[Task], chips: usize, findings: &[Finding]) -> Vec<Finding> {
+    let asked = tasks.iter().flat_map(|task| quantities(task));
+    let shown = |quantity| findings.iter().filter(|f| f.quantity == quantity).count();
+    let lacking = asked.filter(|quantity| (1..chips).contains(&shown(**quantity)));
+    lacking.map(|q| Finding { quantity: *q, result: Err(Miss::Declined) }).collect()
+}
+
+/// What a record says of one chip, in the words of verdicts.
 fn findings(record: &Record, entry: &Entry) -> Vec<Finding> {
     let tasks = &record.assignments[usize::from(entry.assignment)];
     let mut findings = Vec::new();

@@ -1,13 +1,13 @@
-//! The conversation with one device. Whatever it does or does not, the trial hears of it in time:
+//! The conversation with one chip of a device. Whatever it does or does not, the trial hears of it in time:
 //! once about each of its tasks, and once about its proofs.
 
 use super::ask::Assignment;
 use super::settings::TrialSettings;
 use crate::control::DeviceStream;
 use crate::sessions::{Link, open_stream};
-use ionet_core::{DeviceId, TrialId, Verdict};
-use ionet_trust::Commitment;
+use ionet_core::{ChipId, DeviceId, TrialId, Verdict};
 use ionet_trust::record::{Answer, Outcome, Question, due_us, proof_hash};
+use ionet_trust::{Commitment, proving_key};
 use ionet_wire::frame;
 use ionet_wire::message::{Open, Purpose};
 use ionet_wire::prove::{FromProver, ToProver};
@@ -48,16 +48,16 @@ type Committed = Option<(Commitment, u64)>;
 /// What it came to, for the trial.
 pub(super) enum Said {
     /// It agreed to prove, or did not.
-    Called(DeviceId, bool),
+    Called(ChipId, bool),
     /// Its commitment to the task with this number.
-    Committed(DeviceId, usize, Committed),
+    Committed(ChipId, usize, Committed),
     /// Its answers, and the bytes of its proofs by task.
-    Answered(DeviceId, Vec<Answer>, Vec<(u8, Vec<u8>)>),
+    Answered(ChipId, Vec<Answer>, Vec<(u8, Vec<u8>)>),
 }
 
 /// One conversation.
 pub(super) struct Talk {
-    pub(super) device: DeviceId,
+    pub(super) chip: ChipId,
     pub(super) trial: TrialId,
     pub(super) assignment: Arc<Assignment>,
     /// The assignment's number.
@@ -83,19 +83,22 @@ impl Talk {
             leader_epoch: self.leader_epoch,
             request_id: format!("trial-{}", self.trial),
             part: None,
-            purpose: Purpose::Prove,
+            purpose: match self.chip.number {
+                0 => Purpose::Prove,
+                number => Purpose::ProveChip { number },
+            },
         };
         let called = timeout(CALL_MAX, open_stream(link, open)).await;
         let stream = match called {
             Ok(Ok(stream)) => Some(stream),
             Ok(Err(e)) => {
-                tracing::debug!(device = %self.device, error = %e, "declines a trial");
+                tracing::debug!(chip = %self.chip, error = %e, "declines a trial");
                 None
             }
             Err(_) => None,
         };
         let came = stream.is_some();
-        let called = Said::Called(self.device, came);
+        let called = Said::Called(self.chip, came);
         if self.said.send(called).await.is_err() || !came {
             return;
         }
@@ -112,16 +115,16 @@ impl Talk {
             let Phase::Working { beacon, start, .. } = working else { return None };
             self.commitment(&mut heard, number, beacon, start).await;
             let committed = heard.answers[number].committed;
-            self.said.send(Said::Committed(self.device, number, committed)).await.ok()?;
+            self.said.send(Said::Committed(self.chip, number, committed)).await.ok()?;
         }
         let asking = self.phase(&mut heard, |p| matches!(p, Phase::Asking { .. })).await?;
         let Phase::Asking { late, secret, questions } = asking else { return None };
         let proofs = self.proofs(&mut heard, ToProver::Ask { late, secret }, questions).await;
-        let said = Said::Answered(self.device, heard.answers.clone(), proofs);
+        let said = Said::Answered(self.chip, heard.answers.clone(), proofs);
         self.said.send(said).await.ok()?;
         let judged = self.phase(&mut heard, |p| matches!(p, Phase::Judged(_))).await?;
         if let Phase::Judged(verdicts) = judged
-            && let Some(verdict) = verdicts.get(&self.device)
+            && let Some(verdict) = verdicts.get(&self.chip.device)
         {
             self.write(&mut heard, &ToProver::Judged { verdict: Box::new(verdict.clone()) }).await;
         }
@@ -261,11 +264,12 @@ impl Talk {
         bytes: Vec<u8>,
     ) -> (Outcome, Vec<u8>) {
         let _permit = self.checks.acquire().await;
-        let (questions, device, group) = (questions.clone(), self.device, self.group);
+        let (questions, group) = (questions.clone(), self.group);
+        let key = proving_key(self.chip);
         let checked = tokio::task::spawn_blocking(move || {
             let question = questions.get(group).and_then(|tasks| tasks.get(number)?.as_ref());
             let outcome = question.map_or(Outcome::Rejected, |question| {
-                question.outcome(device, number as u8, &commitment, &bytes)
+                question.outcome(key, number as u8, &commitment, &bytes)
             });
             (outcome, bytes)
         });

@@ -378,7 +378,7 @@ fn part(purpose: Purpose) -> DeviceStream {
         Purpose::Dial { port } => drop(tokio::spawn(shout(theirs, port))),
         Purpose::Logs { tail, .. } => drop(tokio::spawn(log(theirs, tail))),
         Purpose::Exec { argv, .. } => drop(tokio::spawn(run(theirs, argv))),
-        Purpose::Prove | Purpose::Unknown => (),
+        Purpose::Prove | Purpose::ProveChip { .. } | Purpose::Unknown => (),
     }
     DeviceStream::new(ours)
 }

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 /// How many records name the device.
 fn entries(world: &World, id: DeviceId) -> usize {
-    let named = |(record, _): &(Record, Vec<u8>)| record.entries.iter().any(|e| e.device == id);
+    let named =
+        |(record, _): &(Record, Vec<u8>)| record.entries.iter().any(|e| e.chip.device == id);
     records(world).values().filter(|r| named(r)).count()
 }
 
@@ -121,7 +122,7 @@ async fn the_secret_of_a_period_that_a_crash_cut_off_is_not_used_again() {
     assert!(next.trial.0 > first.trial.0 + 1, "the broken one's number is not used again");
     assert_ne!(next.promised, broken.precommitment(), "nor is its secret");
     assert_eq!(next.previous, first.hash(), "records follow one another");
-    let entry = next.entries.iter().find(|e| e.device == device.id).unwrap();
+    let entry = next.entries.iter().find(|e| e.chip.device == device.id).unwrap();
     assert_eq!(entry.answers[0].outcome, Outcome::Proven(ROUNDS));
     let judged = async || (judged_at(&at) >= Some(next.started_ms)).then_some(());
     eventually("it is judged by that one", judged).await;

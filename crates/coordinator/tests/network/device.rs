@@ -3,9 +3,10 @@
 use crate::manner::Manner;
 use ed25519_dalek::SigningKey;
 use ionet_core::{
-    Chip, ChipClass, ClusterId, Cpu, DeviceId, Disk, Egress, Enrolment, Inventory, PartId,
+    Chip, ChipClass, ChipId, ClusterId, Cpu, DeviceId, Disk, Egress, Enrolment, Inventory, PartId,
     PartSpec, PartState, PartStatus, Region, Role, Slice,
 };
+use ionet_trust::proving_key;
 use ionet_trust::signals::{Report, Salt};
 use ionet_wire::frame::{self, FrameError};
 use ionet_wire::message::{
@@ -61,10 +62,24 @@ pub(crate) struct Disk_ {
     pub(crate) region: Option<Region>,
     /// How it behaves in trials; none: it does not say that it can prove.
     pub(crate) manner: Option<Manner>,
+    /// Which of its chips really stand behind the further ones in trials.
+    pub(crate) others: Others,
     /// What else it says that it knows.
     pub(crate) features: Vec<&'static str>,
     /// Its chips; none: its processor is sold.
     pub(crate) chips: Vec<Chip>,
+}
+
+/// What proves in the name of a device's further chips.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// Each is there.
+    #[default]
+    Themselves,
+    /// The first one's work is shown again.
+    First,
+    /// They do not come.
+    Nothing,
 }
 
 /// A device that runs until it is dropped.
@@ -344,7 +359,10 @@ fn ready(spec: &PartSpec) -> PartState {
 /// Answers dialled ports with what they send, and logs with one line.
 async fn streams(id: DeviceId, connection: Connection, disk: Arc<Mutex<Disk_>>) {
     while let Ok((mut send, mut recv)) = connection.accept_bi().await {
-        let manner = disk.lock().unwrap().manner;
+        let (manner, others) = {
+            let disk = disk.lock().unwrap();
+            (disk.manner, disk.others)
+        };
         tokio::spawn(async move {
             let Ok(open) = frame::read::<Open>(&mut recv).await else { return };
             match open.purpose {
@@ -355,6 +373,16 @@ async fn streams(id: DeviceId, connection: Connection, disk: Arc<Mutex<Disk_>>) 
                 Purpose::Prove => {
                     if let Some(manner) = manner {
                         manner.behave(id, &mut send, &mut recv).await;
+                    }
+                }
+                Purpose::ProveChip { number } => {
+                    let (key, manner) = match others {
+                        Others::Themselves => (proving_key(ChipId { device: id, number }), manner),
+                        Others::First => (id, manner),
+                        Others::Nothing => (id, Some(Manner::Refuses)),
+                    };
+                    if let Some(manner) = manner {
+                        manner.behave(key, &mut send, &mut recv).await;
                     }
                 }
                 Purpose::Logs { .. } => {

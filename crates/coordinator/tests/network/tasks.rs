@@ -1,6 +1,6 @@
 //! Trials of several tasks, chips of a class, and trials that come to nothing.
 
-use crate::device::{Device, Disk_};
+use crate::device::{Device, Disk_, Others};
 use crate::manner::Manner;
 use crate::rest::Client;
 use crate::several::{FEW, ROUNDS, Way};
@@ -11,14 +11,22 @@ use ionet_core::{Chip, ChipClass, DeviceId, Provenance, Task, Tier};
 use ionet_trust::classes::Rows;
 use ionet_trust::memory::PASSES_MIN;
 use ionet_trust::record::{Outcome, Proofs, Record, replay};
-use ionet_wire::prove::{CHIP_FEATURE, STREAM_FEATURE};
+use ionet_wire::prove::{CHIP_FEATURE, CHIPS_FEATURE, STREAM_FEATURE};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
 const MIB: u64 = 1 << 20;
 
 async fn several(world: &World, at: &Running, way: Way, chip: Option<ChipClass>) -> Device {
+    with_disk(world, at, disk(way, chip)).await
+}
+
+async fn with_disk(world: &World, at: &Running, disk: Disk_) -> Device {
     let keys = world.register(&world.wallet(0).await).await;
+    Device::start_with(keys, &at.control.network(), Arc::new(Mutex::new(disk)))
+}
+
+fn disk(way: Way, chip: Option<ChipClass>) -> Disk_ {
     let mut disk = Disk_ { manner: Some(Manner::Several(way)), ..Disk_::default() };
     disk.features.push(STREAM_FEATURE);
     if let Some(class) = chip {
@@ -26,14 +34,14 @@ async fn several(world: &World, at: &Running, way: Way, chip: Option<ChipClass>)
         let model = class.as_str().to_owned();
         disk.chips.push(Chip { class, model, uuid: None, memory_bytes: 1 << 30, cdi: None });
     }
-    Device::start_with(keys, &at.control.network(), Arc::new(Mutex::new(disk)))
+    disk
 }
 
 /// The first record that names the device, and what came of its tasks there.
 async fn outcomes(world: &World, id: DeviceId) -> (Record, Vec<Outcome>) {
     eventually(&format!("{id} is in a record"), || async {
         records(world).into_values().find_map(|(record, _)| {
-            let entry = record.entries.iter().find(|e| e.device == id)?;
+            let entry = record.entries.iter().find(|e| e.chip.device == id)?;
             let outcomes = entry.answers.iter().map(|a| a.outcome).collect();
             Some((record, outcomes))
         })
@@ -79,7 +87,7 @@ async fn each_task_has_its_own_beacon_and_time_and_nobody_gains_by_either() {
         assert_eq!(found, expected, "{way:?}");
         let [first, second] = record.starts[..] else { panic!("{:?}", record.starts) };
         assert!(first.mark.slot < second.mark.slot && first.at_us < second.at_us);
-        let entry = record.entries.iter().find(|e| e.device == device.id).unwrap();
+        let entry = record.entries.iter().find(|e| e.chip.device == device.id).unwrap();
         let (_, arrived) = entry.answers[0].committed.unwrap();
         assert!(first.at_us + arrived <= second.at_us, "the second task waits for the first");
         let judged = verdict(&at, device.id).await;
@@ -122,7 +130,7 @@ async fn a_chip_that_a_worker_drives_is_judged_by_its_class() {
     unknown.with(|disk| disk.manner = Some(Manner::Honest));
     let (record, found) = outcomes(&world, fits.id).await;
     assert_eq!(found, [Outcome::Proven(ROUNDS), Outcome::Declined]);
-    let entry = record.entries.iter().find(|e| e.device == fits.id).unwrap();
+    let entry = record.entries.iter().find(|e| e.chip.device == fits.id).unwrap();
     let [rounds, pass] = record.assignments[usize::from(entry.assignment)][..] else { panic!() };
     assert!(matches!(rounds, Task::Multiply { side: 128, .. }), "{rounds:?}");
     assert!(matches!(pass, Task::Stream { bytes, .. } if bytes == 1 << 30), "{pass:?}");
@@ -139,6 +147,41 @@ async fn a_chip_that_a_worker_drives_is_judged_by_its_class() {
     let judged = verdict(&at, unknown.id).await;
     assert_eq!((judged.tier, judged.class), (Tier::Claimed, None));
     assert!(judged.reason.unwrap().contains("what a t4 does is not known"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_chip_of_a_machine_proves_for_itself_and_one_is_not_taken_for_two() {
+    let table = "rtx-3060 | 1 | 1 | 1 | 1 | 999 | 100 | measured nowhere: a table of this test\n";
+    let mut world = world(3_600).await;
+    let rows: &'static Rows = Box::leak(Box::new(Rows::parse(table).unwrap()));
+    world.config.trials.as_mut().unwrap().rows = Some(rows);
+    let at = world.start().await;
+    let rounds = Outcome::Proven(ROUNDS);
+    for (others, expected) in [
+        (Others::Themselves, vec![rounds, rounds]),
+        (Others::First, vec![rounds, Outcome::Rejected]),
+        (Others::Nothing, vec![rounds]),
+    ] {
+        let mut disk = disk(Way::Skips, Some("rtx-3060".parse().unwrap()));
+        disk.features.push(CHIPS_FEATURE);
+        disk.chips.push(disk.chips[0].clone());
+        disk.others = others;
+        let machine = with_disk(&world, &at, disk).await;
+        let found = eventually(&format!("two chips: {others:?}"), || async {
+            records(&world).into_values().find_map(|(record, proofs)| {
+                assert_eq!(disagreements(&record, &proofs), vec![]);
+                let own = record.entries.iter().filter(|e| e.chip.device == machine.id);
+                let own: Vec<_> = own.map(|e| (e.chip.number, e.answers[0].outcome)).collect();
+                (own.len() == expected.len()).then_some(own)
+            })
+        })
+        .await;
+        let expected: Vec<_> = (0..).zip(expected.iter().copied()).collect();
+        assert_eq!(found, expected, "{others:?}");
+        let judged = verdict(&at, machine.id).await;
+        let tier = if others == Others::Themselves { Tier::Measured } else { Tier::Claimed };
+        assert_eq!(judged.tier, tier, "{others:?}: {judged:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,7 +56,7 @@ pub(crate) fn disagreements(record: &Record, proofs: &[u8]) -> Vec<Disagreement>
 /// The first record in which the device has an entry, and what came of it there.
 fn first(world: &World, id: DeviceId) -> Option<(u64, Outcome)> {
     records(world).values().find_map(|(record, _)| {
-        let entry = record.entries.iter().find(|e| e.device == id)?;
+        let entry = record.entries.iter().find(|e| e.chip.device == id)?;
         Some((record.trial.0, entry.answers[0].outcome))
     })
 }

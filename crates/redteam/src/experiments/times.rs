@@ -352,7 +352,7 @@ pub(super) fn tasks(effort: Effort) -> Section {
         });
         proofs.push(bytes);
     }
-    record.entries.push(Entry { device: device(1), assignment: 0, answers });
+    record.entries.push(Entry { chip: device(1).into(), assignment: 0, answers });
     let replayed = replay(&record, |_, task| proofs.get(task).cloned());
     section.must(
         format!("the record replays: {:?}", replayed.disagreements),

@@ -3,9 +3,9 @@
 use super::{Answer, Entry, Lane, Mark, Outcome, Record, Start};
 use crate::chain::{Commitment, ROUNDS_MAX};
 use crate::challenge::{Precommitment, Secret};
-use ionet_core::{DeviceId, TASKS_MAX, Task, TrialId, Units, Wallet};
+use ionet_core::{CHIPS_PER_DEVICE_MAX, ChipId, DeviceId, TASKS_MAX, Task, TrialId, Units, Wallet};
 
-/// Most devices in one record: more are shared out over several trials of the same beacon.
+/// Most chips in one record: more are shared out over several trials of the same beacon.
 pub const ENTRIES_MAX: usize = 1 << 20;
 /// Most lists of tasks: one a kind of chip.
 const ASSIGNMENTS_MAX: usize = 32;
@@ -26,7 +26,7 @@ pub enum RecordError {
     /// A field has a value that no record has.
     #[error("the record's {0} is out of its bounds")]
     Field(&'static str),
-    /// Devices are not in ascending order, or one stands twice.
+    /// Chips are not in ascending order, or one stands twice.
     #[error("entry {0} of the record is out of order")]
     Order(usize),
 }
@@ -67,8 +67,8 @@ impl Record {
         }
         to.extend((self.entries.len() as u32).to_le_bytes());
         for entry in &self.entries {
-            to.extend(entry.device.0);
-            to.push(entry.assignment);
+            to.extend(entry.chip.device.0);
+            to.extend([entry.chip.number, entry.assignment]);
             entry.answers.iter().for_each(|a| answer(&mut to, a));
         }
         to
@@ -139,14 +139,14 @@ impl Record {
             record.assignments.push(tasks);
         }
         let entries = from.u32()? as usize;
-        // Each takes 33 bytes at least: a number that the rest cannot hold takes no memory.
-        if entries > ENTRIES_MAX || entries > from.0.len() / 33 {
+        // Each takes 34 bytes at least: a number that the rest cannot hold takes no memory.
+        if entries > ENTRIES_MAX || entries > from.0.len() / 34 {
             return Err(RecordError::Field("number of entries"));
         }
         record.entries.reserve(entries);
         for number in 0..entries {
             let entry = from.entry(&record.assignments)?;
-            if record.entries.last().is_some_and(|last| last.device >= entry.device) {
+            if record.entries.last().is_some_and(|last| last.chip >= entry.chip) {
                 return Err(RecordError::Order(number));
             }
             record.entries.push(entry);
@@ -263,11 +263,15 @@ impl Reader<'_> {
     }
 
     fn entry(&mut self, assignments: &[Vec<Task>]) -> Result<Entry, RecordError> {
-        let (device, assignment) = (DeviceId(self.take()?), self.u8()?);
+        let chip = ChipId { device: DeviceId(self.take()?), number: self.u8()? };
+        if usize::from(chip.number) >= CHIPS_PER_DEVICE_MAX {
+            return Err(RecordError::Field("number of a chip"));
+        }
+        let assignment = self.u8()?;
         let tasks = assignments.get(usize::from(assignment));
         let tasks = tasks.ok_or(RecordError::Field("assignment of an entry"))?;
         let answers = tasks.iter().map(|_| self.answer()).collect::<Result<_, _>>()?;
-        Ok(Entry { device, assignment, answers })
+        Ok(Entry { chip, assignment, answers })
     }
 
     fn answer(&mut self) -> Result<Answer, RecordError> {

@@ -26,7 +26,7 @@ use crate::memory::{self, Memory};
 use crate::proof::Proof;
 use crate::shape::{Entries, Shape, ShapeError};
 use crate::verify::Hour;
-use ionet_core::{DeviceId, Quantity, Task, TrialId, Units, Wallet};
+use ionet_core::{ChipId, DeviceId, Quantity, Task, TrialId, Units, Wallet};
 
 /// A block of the chain: a moment that nobody could know before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,11 +103,11 @@ pub struct Answer {
     pub proof: Option<Hash>,
 }
 
-/// A device's part in a trial.
+/// A chip's part in a trial: of a machine with several, each has its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The device.
-    pub device: DeviceId,
+    /// The chip, and its device.
+    pub chip: ChipId,
     /// Which of the record's assignments it had.
     pub assignment: u8,
     /// One for each of its tasks.
@@ -156,7 +156,7 @@ pub struct Record {
     pub grace_us: u32,
     /// What devices were asked to do: lists of tasks.
     pub assignments: Vec<Vec<Task>>,
-    /// The devices, in ascending order of their keys.
+    /// The chips, in ascending order.
     pub entries: Vec<Entry>,
 }
 
@@ -200,7 +200,8 @@ impl Record {
 }
 
 fn leaf(entry: &Entry) -> Hash {
-    let mut bytes = entry.device.0.to_vec();
+    let mut bytes = entry.chip.device.0.to_vec();
+    bytes.push(entry.chip.number);
     bytes.push(entry.assignment);
     for answer in &entry.answers {
         let (commitment, arrived) =
@@ -355,7 +356,8 @@ impl Question {
     }
 
     /// What comes of a commitment that was in time, given the bytes of its proof: the one rule,
-    /// for the coordinator and for whoever replays. `task` is the task's number.
+    /// for the coordinator and for whoever replays. `device` is the key under which it was proven
+    /// ([`crate::proving_key`]), `task` the task's number.
     pub fn outcome(
         &self,
         device: DeviceId,

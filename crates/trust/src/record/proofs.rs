@@ -10,7 +10,7 @@ use std::ops::Range;
 pub const PROOF_BYTES_MAX: usize = 256 * 1024;
 const HEAD: usize = 32 + 1 + 4;
 
-/// A proof with its heading.
+/// A proof with its heading. `device` is the key under which a chip proves.
 pub fn encode_proof(device: &DeviceId, task: u8, proof: &[u8]) -> Vec<u8> {
     let mut bytes = device.0.to_vec();
     bytes.push(task);
@@ -49,7 +49,7 @@ impl<'a> Proofs<'a> {
         Ok(Self { bytes, places })
     }
 
-    /// A device's proof for a task.
+    /// The proof for a task, by the key under which its chip proves.
     pub fn get(&self, device: &DeviceId, task: usize) -> Option<&'a [u8]> {
         let task = u8::try_from(task).ok()?;
         self.places.get(&(*device, task)).map(|place| &self.bytes[place.clone()])

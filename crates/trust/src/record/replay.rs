@@ -3,9 +3,10 @@
 use super::{
     Answer, Entry, Lane, Outcome, Question, Record, due_us, figures, proof_hash, shape_of,
 };
+use crate::chain::proving_key;
 use crate::challenge::Challenge;
 use crate::record::wait_ms;
-use ionet_core::{DeviceId, Task, TrialId};
+use ionet_core::{ChipId, DeviceId, Task, TrialId};
 
 /// Something in a record that does not follow from what it shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,10 +33,10 @@ pub enum Disagreement {
         task: usize,
     },
     /// Another outcome follows.
-    #[error("task {task} of {device}: the record says {said:?}, and {found:?} follows")]
+    #[error("task {task} of {chip}: the record says {said:?}, and {found:?} follows")]
     Outcome {
         /// Whose.
-        device: DeviceId,
+        chip: ChipId,
         /// The task's number.
         task: usize,
         /// What the record says.
@@ -44,26 +45,26 @@ pub enum Disagreement {
         found: Outcome,
     },
     /// The proof is not there.
-    #[error("task {task} of {device}: its proof is missing")]
+    #[error("task {task} of {chip}: its proof is missing")]
     Missing {
         /// Whose.
-        device: DeviceId,
+        chip: ChipId,
         /// The task's number.
         task: usize,
     },
     /// The proof is another one than the record names.
-    #[error("task {task} of {device}: the proof beside the record is another one")]
+    #[error("task {task} of {chip}: the proof beside the record is another one")]
     Other {
         /// Whose.
-        device: DeviceId,
+        chip: ChipId,
         /// The task's number.
         task: usize,
     },
     /// A commitment came when the next task had begun: nothing of it is waited for then.
-    #[error("task {task} of {device} arrived after the next one had begun")]
+    #[error("task {task} of {chip} arrived after the next one had begun")]
     Arrival {
         /// Whose.
-        device: DeviceId,
+        chip: ChipId,
         /// The task's number.
         task: usize,
     },
@@ -73,7 +74,7 @@ pub enum Disagreement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replayed {
     /// Whose.
-    pub device: DeviceId,
+    pub chip: ChipId,
     /// Its number.
     pub number: usize,
     /// The task.
@@ -91,7 +92,7 @@ pub struct Replayed {
 /// What a replay found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replay {
-    /// Each task of each device, in the record's order.
+    /// Each task of each chip, in the record's order.
     pub tasks: Vec<Replayed>,
     /// What does not follow; none: the record is right.
     pub disagreements: Vec<Disagreement>,
@@ -109,7 +110,8 @@ const SHARED_MAX: usize = 1 << 26;
 /// Longest slot that is reckoned with, in milliseconds: Solana's aim is 400.
 pub const SLOT_MS_MAX: u64 = 800;
 
-/// Computes everything again. `proof` gives the bytes of a device's proof for a task, or none.
+/// Computes everything again. `proof` gives the bytes of a proof, by the key under which its chip
+/// proves ([`proving_key`]) and the task's number, or none.
 /// One proof is in memory at a time.
 pub fn replay(
     record: &Record,
@@ -193,11 +195,11 @@ fn replay_entry(
     proof: &mut impl FnMut(&DeviceId, usize) -> Option<Vec<u8>>,
     found: &mut Replay,
 ) {
-    let (device, tasks) = (entry.device, &record.assignments[usize::from(entry.assignment)]);
+    let (chip, tasks) = (entry.chip, &record.assignments[usize::from(entry.assignment)]);
     for (number, (answer, (asked, question))) in
         entry.answers.iter().zip(tasks.iter().zip(questions)).enumerate()
     {
-        let outcome = match again(record, device, number, answer, asked, question.as_ref(), proof) {
+        let outcome = match again(record, chip, number, answer, asked, question.as_ref(), proof) {
             Ok(outcome) => outcome,
             Err(disagreement) => {
                 found.disagreements.push(disagreement);
@@ -206,13 +208,13 @@ fn replay_entry(
         };
         if outcome != answer.outcome {
             let (task, said) = (number, answer.outcome);
-            let wrong = Disagreement::Outcome { device, task, said, found: outcome };
+            let wrong = Disagreement::Outcome { chip, task, said, found: outcome };
             found.disagreements.push(wrong);
         }
         let arrived = answer.committed.map_or(0, |(_, at)| at);
         let (start, next) = (record.starts[number], record.starts.get(number + 1));
         if next.is_some_and(|next| start.at_us.saturating_add(arrived) > next.at_us) {
-            found.disagreements.push(Disagreement::Arrival { device, task: number });
+            found.disagreements.push(Disagreement::Arrival { chip, task: number });
         }
         let (mut by_clock, mut by_slots) = (0, 0);
         if let Outcome::Proven(rounds) = outcome {
@@ -223,7 +225,7 @@ fn replay_entry(
             by_slots = shown(slots.saturating_mul(SLOT_MS_MAX * 1_000));
         }
         found.tasks.push(Replayed {
-            device,
+            chip,
             number,
             task: *asked,
             outcome,
@@ -236,7 +238,7 @@ fn replay_entry(
 /// The outcome that follows for one task.
 fn again(
     record: &Record,
-    device: DeviceId,
+    chip: ChipId,
     number: usize,
     answer: &Answer,
     task: &Task,
@@ -260,11 +262,12 @@ fn again(
             }
         });
     };
-    let bytes = proof(&device, number).ok_or(Disagreement::Missing { device, task: number })?;
+    let key = proving_key(chip);
+    let bytes = proof(&key, number).ok_or(Disagreement::Missing { chip, task: number })?;
     if proof_hash(&bytes) != named {
-        return Err(Disagreement::Other { device, task: number });
+        return Err(Disagreement::Other { chip, task: number });
     }
     // A task that cannot be computed again was noted once, and proves nothing.
-    let outcome = question.map(|q| q.outcome(device, number as u8, &commitment, &bytes));
+    let outcome = question.map(|q| q.outcome(key, number as u8, &commitment, &bytes));
     Ok(outcome.unwrap_or(Outcome::Rejected))
 }
