@@ -2,7 +2,9 @@
 //! is set: software Vulkan (Debian's `mesa-vulkan-drivers`) is chip enough.
 
 use ionet_core::DeviceId;
-use ionet_prover::{Chip, Cpu, Gpu, GpuError, Kernel, MatrixUnits, Passes, Prover, Ram, Vram, chips};
+use ionet_prover::{
+    Chip, Cpu, Gpu, GpuError, Kernel, MatrixUnits, Passes, Prover, Ram, Vram, chips,
+};
 use ionet_trust::memory::{Memory, PAGE_BYTES, Verifier};
 use ionet_trust::{Beacon, Challenge, Entries, Hour, Secret, Seed, Shape};
 

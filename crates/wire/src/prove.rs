@@ -19,6 +19,9 @@ pub const FEATURE: &str = "prove/1";
 pub const STREAM_FEATURE: &str = "prove-stream/1";
 /// It drives the one chip of its inventory: what is asked of its chips is done there.
 pub const CHIP_FEATURE: &str = "prove-chip/1";
+/// That chip's matrix units found the processor's bits when the device started: it can be asked for
+/// [`ionet_core::Units::Matrix`]. Nothing else of the chip ever stands in for them.
+pub const MATRIX_FEATURE: &str = "prove-matrix/1";
 
 /// Coordinator to device.
 #[derive(Debug, Clone, Serialize, Deserialize)]

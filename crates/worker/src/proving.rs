@@ -12,7 +12,8 @@ mod work;
 pub(crate) use work::Unit;
 
 use crate::agent::Agent;
-use ionet_core::{ChipKind, Inventory, TASKS_MAX, Task, Verdict};
+use ionet_core::{ChipKind, Inventory, TASKS_MAX, Task, Units, Verdict};
+use ionet_prover::{Chip, Gpu};
 use ionet_trust::memory::Memory;
 use ionet_trust::record::shape_of;
 use ionet_trust::{Beacon, Secret};
@@ -77,13 +78,20 @@ impl Proving {
     /// What it can be asked for, in the words of a hello.
     pub(crate) fn features(&self) -> Vec<String> {
         let chip = self.chip.as_ref().map(|_| prove::CHIP_FEATURE);
-        let all = [prove::FEATURE, prove::STREAM_FEATURE].into_iter().chain(chip);
+        let matrix = self.has_matrix_units().then_some(prove::MATRIX_FEATURE);
+        let all = [prove::FEATURE, prove::STREAM_FEATURE].into_iter().chain(chip).chain(matrix);
         all.map(str::to_owned).collect()
+    }
+
+    /// Whether its chip's matrix units found the processor's bits.
+    fn has_matrix_units(&self) -> bool {
+        matches!(self.chip, Some(Unit::Chip { matrix: true, .. }))
     }
 }
 
 /// The chip that trials drive: the only one of the inventory, and the only one that a driver shows
-/// of its vendor. Whatever a processor stands in for is none. Loads drivers: may take a second.
+/// of its vendor. Whatever a processor stands in for is none. Loads drivers, and compares what its
+/// matrix units find: may take a few seconds.
 pub(crate) fn find_chip(inventory: &Inventory) -> Option<Unit> {
     let [chip] = &inventory.chips[..] else { return None };
     let vendor = match chip.class.row().kind {
@@ -98,7 +106,16 @@ pub(crate) fn find_chip(inventory: &Inventory) -> Option<Unit> {
         tracing::warn!(model, drivers, "no single driver for the chip: it stays claimed");
         return None;
     }
-    found.pop().map(|chip| Unit::Chip(Arc::new(chip)))
+    found.pop().map(opened)
+}
+
+/// A chip, with whether its matrix units can be asked.
+fn opened(chip: Chip) -> Unit {
+    let matrix = Gpu::open_matrix(&chip);
+    if let Err(error) = &matrix {
+        tracing::warn!(%chip, %error, "its matrix units are not asked");
+    }
+    Unit::Chip { matrix: matrix.is_ok(), chip: Arc::new(chip) }
 }
 
 /// Why a trial ended early. None of it is the owner's to mend, except what was declined.
@@ -283,12 +300,16 @@ fn plan(proving: &Proving, task: &Task, on_chip: bool) -> Result<Plan, String> {
         return Err(format!("1 to {OPENINGS_MAX} leaves are opened, not {openings}"));
     }
     match *task {
-        Task::Multiply { side, .. } => {
+        Task::Multiply { units, side, .. } => {
             let most = if on_chip { CHIP_SIDE_MAX } else { SIDE_MAX };
             if side > most {
                 return Err(format!("it multiplies matrices of up to {most}, not {side}"));
             }
             let shape = shape_of(task).ok_or("no shape")?.map_err(|e| e.to_string())?;
+            // Its integer units could do it too; but that would be another rate.
+            if on_chip && units == Units::Matrix && !proving.has_matrix_units() {
+                return Ok(Plan::Skip("its chip shows no matrix units that are exact".to_owned()));
+            }
             Ok(Plan::Products(shape))
         }
         Task::Stream { bytes, .. } => {
@@ -317,7 +338,6 @@ impl Drop for StopOnDrop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ionet_core::Units;
 
     fn task(side: u32, width: u32, openings: u16, time_ms: u32) -> Task {
         Task::Multiply { units: Units::Integer, side, width, openings, time_ms }
@@ -355,6 +375,29 @@ mod tests {
             vec![pass(u64::MAX, 4)],
         ] {
             assert!(checked(&proving, &wrong, false).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn half_bytes_are_asked_of_matrix_units_and_of_nothing_else_of_a_chip() {
+        let Some(chip) = ionet_prover::chips().pop().map(Arc::new) else {
+            assert!(std::env::var_os("IONET_NO_GPU_TESTS").is_some(), "scripts/setup.sh: no chip");
+            return;
+        };
+        let (fine, ms) = (task(128, 64, 8, 100), 100);
+        let half =
+            Task::Multiply { units: Units::Matrix, side: 128, width: 64, openings: 8, time_ms: ms };
+        for matrix in [false, true] {
+            let unit = Unit::Chip { chip: chip.clone(), matrix };
+            let proving = Proving { chip: Some(unit), ..proving(1 << 20) };
+            let says = proving.features().contains(&prove::MATRIX_FEATURE.to_owned());
+            assert_eq!(says, matrix);
+            let plans = checked(&proving, &[fine, half], true).unwrap();
+            assert!(matches!(plans[0], Plan::Products(_)));
+            assert_eq!(matches!(plans[1], Plan::Products(_)), matrix, "{plans:?}");
+            // Its processor can do either.
+            let plans = checked(&proving, &[fine, half], false).unwrap();
+            assert!(plans.iter().all(|plan| matches!(plan, Plan::Products(_))), "{plans:?}");
         }
     }
 

@@ -56,10 +56,9 @@ impl fmt::Display for MatrixUnits {
 }
 
 /// What `matrix.wgsl` is written for, the most promising first.
-const KNOWN: [MatrixUnits; 4] = [
+const KNOWN: [MatrixUnits; 3] = [
     MatrixUnits { side: 16, entry: MatrixEntry::Half },
     MatrixUnits { side: 8, entry: MatrixEntry::Half },
-    MatrixUnits { side: 16, entry: MatrixEntry::Single },
     MatrixUnits { side: 8, entry: MatrixEntry::Single },
 ];
 
@@ -155,21 +154,16 @@ pub(super) fn units(adapter: &wgpu::Adapter) -> Vec<MatrixUnits> {
     KNOWN.into_iter().filter(has).collect()
 }
 
-/// Opens a chip for one way, and compares what it finds.
-pub(super) fn open_with(
-    chip: &Chip,
-    units: MatrixUnits,
-    text: impl Fn(u32) -> String,
-) -> Result<Gpu, GpuError> {
-    let device = Device::open_with(chip, units.features())?;
+/// A chip with a program for its matrix units, if it finds the processor's bits, also in sums of so
+/// many products.
+fn compared(device: Device, units: MatrixUnits, text: String, depth: u32) -> Result<Gpu, GpuError> {
     let allowed = device.device.limits().max_compute_workgroup_storage_size;
-    if units.workgroup_bytes() > allowed {
-        let needed = units.workgroup_bytes().into();
-        return Err(GpuError::Limit { needed, allowed: allowed.into() });
+    let needed = units.workgroup_bytes();
+    if needed > allowed {
+        return Err(GpuError::Limit { needed: needed.into(), allowed: allowed.into() });
     }
-    let lanes = lanes(&device)?;
-    let gpu = Gpu::build(device, &units.program(text(lanes)))?;
-    compare_largest(&gpu)?;
+    let gpu = Gpu::build(device, &units.program(text))?;
+    compare_largest(&gpu, depth)?;
     Ok(gpu)
 }
 
@@ -192,7 +186,9 @@ impl Gpu {
         if !chip.matrix.contains(&units) {
             return Err(GpuError::NoMatrixUnits);
         }
-        open_with(chip, units, |lanes| units.text(lanes))
+        let device = Device::open_with(chip, units.features())?;
+        let lanes = lanes(&device)?;
+        compared(device, units, units.text(lanes), SIDE_MAX)
     }
 }
 
@@ -212,9 +208,9 @@ fn lanes(device: &Device) -> Result<u32, GpuError> {
     }
 }
 
-/// Sums as large as the largest side makes them, with small ones on top: whoever adds up in fewer
-/// bits than 23 loses those.
-fn compare_largest(gpu: &Gpu) -> Result<(), GpuError> {
+/// Sums as large as a depth makes them, with small ones on top: whoever adds up in fewer bits than
+/// both have together, 23 for the largest side, loses the small ones.
+fn compare_largest(gpu: &Gpu, depth: u32) -> Result<(), GpuError> {
     let Ok(shape) = Shape::new(Entries::Nibble, 64, 64) else { return Ok(()) };
     let (a, b) = (Seed([0x5a; 32]).matrix(shape), Seed([0xa5; 32]).matrix(shape));
     let mut cpu = Cpu::new(1);
@@ -222,17 +218,111 @@ fn compare_largest(gpu: &Gpu) -> Result<(), GpuError> {
     let mut expected = vec![0; 64 * 64];
     let Ok(()) = cpu.product(&a, &mut expected);
     // All the depth before these 64 is the least entry times itself.
-    let (depth, before) = (SIDE_MAX as usize, SIDE_MAX as usize - 64);
+    let before = depth as usize - 64;
     for sum in &mut expected {
         *sum += 64 * before as i32;
     }
     let deep = |entry: &dyn Fn(usize, usize) -> i8| {
-        packed(64, depth, |k, j| k.checked_sub(before).map_or(-8, |k| entry(k, j)))
+        packed(64, depth as usize, |k, j| k.checked_sub(before).map_or(-8, |k| entry(k, j)))
     };
     let left = gpu.device().filled(&deep(&|k, i| a[i * 64 + k]), BufferUsages::STORAGE);
     let right = gpu.device().filled(&deep(&|k, j| b[k * 64 + j]), BufferUsages::STORAGE);
-    if gpu.deep(&left, &right, 64, SIDE_MAX)? != expected {
+    if gpu.deep(&left, &right, 64, depth)? != expected {
         return Err(GpuError::Wrong("largest sums"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Prover, chips};
+    use ionet_core::DeviceId;
+    use ionet_trust::Beacon;
+
+    /// Lanes of what stands in for a subgroup.
+    const LANES: u32 = 32;
+    /// Depth of large sums: software Vulkan gives up a shader after some 2^16 turns of its loops.
+    const DEPTH: u32 = 1_024;
+
+    /// The kernel with plain loops in place of the units: everything but the units themselves, on
+    /// chips that have none. Nothing outside of tests can open it.
+    ///
+    /// A tile of A or B becomes the place where it is staged; of a tile of sums a lane holds every
+    /// `LANES`th; subgroups are neighbouring invocations.
+    fn emulated(units: MatrixUnits) -> String {
+        let half = if units.entry == MatrixEntry::Half { "enable f16;\n" } else { "" };
+        let mut text = TEXT.to_owned();
+        for (from, to) in [
+            ("alias Left = TILE_OF<Entry, A>;", ""),
+            ("alias Right = TILE_OF<Entry, B>;", ""),
+            ("alias Sum = TILE_OF<f32, C>;", include_str!("emulated.wgsl")),
+            ("    @builtin(subgroup_id) subgroup: u32,\n", ""),
+            ("let own = subgroup % 4u;", "let own = local / LANES; lane = local % LANES;"),
+            ("coopLoadT<Left>(&staged[", "left_tile("),
+            ("coopLoad<Right>(&staged[", "right_tile("),
+            ("coopLoadT<Sum>(&sums[", "sum_tile("),
+            ("coopMultiplyAdd(", "multiplied("),
+            ("coopStoreT(", "stored("),
+            ("], PITCH)", ")"),
+            ("], SIDE)", ")"),
+            ("&sums[", ""),
+        ] {
+            assert!(text.contains(from), "{from}");
+            text = text.replace(from, to);
+        }
+        assert!(!text.contains("coop"), "something is left to the units");
+        format!("{half}{}{text}", units.constants(LANES))
+    }
+
+    fn open_emulated(chip: &Chip, units: MatrixUnits, text: String) -> Result<Gpu, GpuError> {
+        let half = units.features() & Features::SHADER_F16;
+        compared(Device::open_with(chip, half)?, units, text, DEPTH)
+    }
+
+    /// As in `tests/gpu.rs`: none at all is a failure, unless it is asked for.
+    fn ways() -> Vec<(Chip, MatrixUnits)> {
+        let found = chips();
+        let skipped = std::env::var_os("IONET_NO_GPU_TESTS").is_some();
+        assert!(skipped || !found.is_empty(), "no chip: scripts/setup.sh installs software Vulkan");
+        let half = |chip: &Chip| chip.adapter.features().contains(Features::SHADER_F16);
+        let of = |chip: Chip| KNOWN.map(|units| (chip.clone(), units));
+        let all = found.into_iter().flat_map(of);
+        all.filter(|(chip, units)| units.entry == MatrixEntry::Single || half(chip)).collect()
+    }
+
+    #[test]
+    fn whatever_surrounds_the_units_makes_the_processors_rounds() {
+        for (chip, units) in ways() {
+            let shape = Shape::new(Entries::Nibble, 512, 64).unwrap();
+            let (beacon, device) = (Beacon([1; 32]), DeviceId([2; 32]));
+            let gpu = open_emulated(&chip, units, emulated(units)).unwrap();
+            let mut found = Prover::start(gpu, shape, beacon, device).unwrap();
+            let mut cpus = Prover::start(Cpu::new(1), shape, beacon, device).unwrap();
+            assert!(found.round().unwrap() && cpus.round().unwrap());
+            assert_eq!(found.commitment(), cpus.commitment(), "{chip}, {units}");
+        }
+    }
+
+    #[test]
+    fn units_that_lose_the_last_bits_of_large_sums_are_not_used() {
+        for (chip, units) in ways() {
+            let text = emulated(units);
+            // As if a sum had 14 bits: enough for the sides that are compared otherwise.
+            let short = "c.entries[i] = bitcast<f32>(bitcast<u32>(sum) & 0xfffffc00u);";
+            let short = text.replace("c.entries[i] = sum;", short);
+            assert_ne!(short, text);
+            let other = open_emulated(&chip, units, short).err();
+            assert_eq!(other, Some(GpuError::Wrong("largest sums")), "{chip}, {units}");
+        }
+    }
+
+    #[test]
+    fn a_chip_whose_units_find_other_bits_is_not_used() {
+        for (chip, units) in ways() {
+            let wrong = emulated(units).replace("settle(2u, 3u", "settle(3u, 2u");
+            let other = open_emulated(&chip, units, wrong).err();
+            assert_eq!(other, Some(GpuError::Wrong("products")), "{chip}, {units}");
+        }
+    }
 }
