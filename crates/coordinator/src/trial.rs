@@ -96,9 +96,10 @@ pub struct Asked(Arc<Mutex<Wishes>>);
 
 #[derive(Debug, Default)]
 struct Wishes {
-    /// Milliseconds between two trials of one device; none: no trials are held.
-    pause_ms: Option<i64>,
+    /// Whether trials are held.
+    held: bool,
     wanted: BTreeSet<DeviceId>,
+    /// Until when a device has worked its share of time.
     worked: BTreeMap<DeviceId, i64>,
 }
 
@@ -106,8 +107,10 @@ impl Asked {
     /// Wants a proof of `device`; soon if its duty allows it at `now_ms`.
     pub fn ask(&self, device: DeviceId, now_ms: i64) -> Result<(), NotAsked> {
         let mut wishes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let pause = wishes.pause_ms.ok_or(NotAsked::Off)?;
-        let until_ms = wishes.worked.get(&device).map_or(i64::MIN, |at| at + pause);
+        if !wishes.held {
+            return Err(NotAsked::Off);
+        }
+        let until_ms = wishes.worked.get(&device).copied().unwrap_or(i64::MIN);
         if now_ms < until_ms {
             return Err(NotAsked::Duty { until_ms });
         }
@@ -115,20 +118,20 @@ impl Asked {
         Ok(())
     }
 
-    fn open(&self, pause_ms: i64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pause_ms = Some(pause_ms);
+    fn open(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).held = true;
     }
 
     fn take(&self) -> BTreeSet<DeviceId> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).wanted)
     }
 
-    fn worked(&self, devices: &[Prover], now_ms: i64) {
+    /// Devices work now, and then pause for so long each.
+    fn worked(&self, pauses: impl Iterator<Item = (DeviceId, i64)>, now_ms: i64) {
         let mut wishes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let pause = wishes.pause_ms.unwrap_or(0);
         // Whose pause is over needs no line.
-        wishes.worked.retain(|_, at| now_ms < *at + pause);
-        wishes.worked.extend(devices.iter().map(|d| (d.device, now_ms)));
+        wishes.worked.retain(|_, until| now_ms < *until);
+        wishes.worked.extend(pauses.map(|(device, pause)| (device, now_ms.saturating_add(pause))));
     }
 }
 
@@ -166,7 +169,7 @@ impl Trials {
     ) -> Result<Self, TrialsError> {
         let Archive { shelf, asked } = archive;
         let (state, void) = shelf.settled("the coordinator stopped in the middle of it")?;
-        asked.open(settings.pause_ms());
+        asked.open();
         let count = |name, help, label| {
             let counter = IntCounterVec::new(Opts::new(name, help), &[label]);
             let counter = counter.expect("the name is valid");
@@ -254,7 +257,8 @@ impl Trials {
             return Ok(());
         }
         let ids: Vec<_> = devices.iter().map(|d| d.device).collect();
-        self.asked.worked(&devices, self.clock.now().0);
+        let pauses = devices.iter().map(|d| (d.device, self.pause_ms(d)));
+        self.asked.worked(pauses, self.clock.now().0);
         let held = self.hold(lane, devices).await;
         if let Err(error) = &held
             && self.state.begun.is_some()
@@ -272,6 +276,15 @@ impl Trials {
             }
         }
         held
+    }
+
+    /// How long a device pauses after what it is asked for: its share of time is kept by each.
+    fn pause_ms(&self, prover: &Prover) -> i64 {
+        let session = self.sessions.table().get(prover.device).map(|s| s.link.clone());
+        let offers =
+            session.map_or_else(ask::Offers::default, |link| ask::Offers::of(&link.features));
+        let asked = ask::assignment(&self.settings, &self.rows, &prover.inventory, offers);
+        self.settings.pause_ms(asked.busy_ms())
     }
 
     fn wait_longer(&mut self, id: DeviceId) {

@@ -18,7 +18,7 @@ mod pace;
 
 pub use cpu::Cpu;
 pub use either::{AnyKernel, AnyStreamer, StreamerError};
-pub use gpu::{Chip, Gpu, GpuError, Vram, chips};
+pub use gpu::{Chip, Gpu, GpuError, MatrixEntry, MatrixUnits, Vram, chips};
 pub use memory::{OpenPairError, Passes, Ram, RamError, Streamer};
 pub use pace::until;
 

@@ -2,12 +2,14 @@
 //! is set: software Vulkan (Debian's `mesa-vulkan-drivers`) is chip enough.
 
 use ionet_core::DeviceId;
-use ionet_prover::{Chip, Cpu, Gpu, GpuError, Kernel, Passes, Prover, Ram, Vram, chips};
+use ionet_prover::{
+    Chip, Cpu, Gpu, GpuError, Kernel, MatrixUnits, Passes, Prover, Ram, Vram, chips,
+};
 use ionet_trust::memory::{Memory, PAGE_BYTES, Verifier};
 use ionet_trust::{Beacon, Challenge, Entries, Hour, Secret, Seed, Shape};
 
 /// All chips; software ones are enough.
-fn found() -> Vec<Chip> {
+fn found_chips() -> Vec<Chip> {
     let found = chips();
     let skipped = std::env::var_os("IONET_NO_GPU_TESTS").is_some();
     assert!(skipped || !found.is_empty(), "no chip: scripts/setup.sh installs software Vulkan");
@@ -22,7 +24,7 @@ fn hour(shape: Shape, start: Beacon) -> Hour {
 
 #[test]
 fn rounds_of_every_shape_are_the_processors() {
-    for chip in found() {
+    for chip in found_chips() {
         let (start, device) = (Beacon([9; 32]), DeviceId([3; 32]));
         for (entries, side, width) in [
             (Entries::Byte, 64, 64),
@@ -47,9 +49,80 @@ fn rounds_of_every_shape_are_the_processors() {
     }
 }
 
+/// Every way to multiply on matrix units, of all chips. Often there is none, which is said.
+fn matrix_units() -> Vec<(Chip, MatrixUnits)> {
+    let mut found = Vec::new();
+    for chip in found_chips() {
+        found.extend(chip.matrix.iter().map(|units| (chip.clone(), *units)));
+    }
+    if found.is_empty() {
+        eprintln!("skipped: no driver here shows matrix units");
+    }
+    found
+}
+
+#[test]
+fn rounds_on_matrix_units_are_the_processors() {
+    for (chip, units) in matrix_units() {
+        let (start, device) = (Beacon([9; 32]), DeviceId([3; 32]));
+        for (side, width) in [(64, 64), (64, 1), (128, 8), (256, 256), (512, 32), (1024, 1024)] {
+            let shape = Shape::new(Entries::Nibble, side, width).unwrap();
+            let gpu = Gpu::open_matrix_with(&chip, units).unwrap();
+            let mut chips = Prover::start(gpu, shape, start, device).unwrap();
+            let mut cpus = Prover::start(Cpu::new(2), shape, start, device).unwrap();
+            for _ in 0..2 {
+                assert!(chips.round().unwrap() && cpus.round().unwrap());
+            }
+            let commitment = chips.commitment();
+            assert_eq!(commitment, cpus.commitment(), "{chip}, {units}: {shape}");
+            let hour = hour(shape, start);
+            let proof = chips.open(&hour.asks(device, 2)).unwrap();
+            assert_eq!(hour.verify(device, &commitment, &proof), Ok(2), "{chip}, {units}: {shape}");
+        }
+    }
+}
+
+#[test]
+fn any_rows_of_half_bytes_are_multiplied_on_matrix_units() {
+    for (chip, units) in matrix_units() {
+        let mut gpu = Gpu::open_matrix_with(&chip, units).unwrap();
+        for side in [64, 256, 2048] {
+            let shape = Shape::new(Entries::Nibble, side, 64).unwrap();
+            for b in [Seed([1; 32]).matrix(shape), vec![-8; (side * side) as usize]] {
+                let mut cpu = Cpu::new(1);
+                cpu.load(shape, &b).unwrap();
+                gpu.load(shape, &b).unwrap();
+                for rows in [1, 3, 4, 63] {
+                    let a = &Seed([rows; 32]).matrix(shape)[..usize::from(rows) * side as usize];
+                    let (mut found, mut expected) = (vec![7; a.len()], vec![8; a.len()]);
+                    gpu.product(a, &mut found).unwrap();
+                    cpu.product(a, &mut expected).unwrap();
+                    assert_eq!(found, expected, "{chip}, {units}: {shape}, {rows} rows");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn matrix_units_take_half_bytes_and_nothing_else() {
+    for chip in found_chips() {
+        let shape = Shape::new(Entries::Byte, 64, 64).unwrap();
+        match Gpu::open_matrix(&chip) {
+            Ok(mut gpu) => {
+                assert!(!chip.matrix.is_empty(), "{chip}");
+                let begun = gpu.begin(shape, &Seed([1; 32]));
+                assert_eq!(begun, Err(GpuError::Entries), "{chip}");
+            }
+            // Nothing stands in for units that are not there.
+            Err(error) => assert_eq!((error, chip.matrix.len()), (GpuError::NoMatrixUnits, 0)),
+        }
+    }
+}
+
 #[test]
 fn any_rows_with_any_b_are_multiplied() {
-    for chip in found() {
+    for chip in found_chips() {
         let mut gpu = Gpu::open(&chip).unwrap();
         for (entries, side) in [(Entries::Byte, 64), (Entries::Nibble, 256)] {
             let shape = Shape::new(entries, side, 64).unwrap();
@@ -71,7 +144,7 @@ fn any_rows_with_any_b_are_multiplied() {
 
 #[test]
 fn passes_over_any_memory_in_any_chunks_are_proven() {
-    for chip in found() {
+    for chip in found_chips() {
         for (pages, chunk) in [(64, 1), (72, 1 << 40), (240, 100), (3 << 15, 40_000)] {
             let memory = Memory::new(pages * PAGE_BYTES as u64).unwrap();
             // A page a chunk would be more bindings than some chips have.
@@ -97,7 +170,7 @@ fn passes_over_any_memory_in_any_chunks_are_proven() {
 
 #[test]
 fn memory_that_a_chip_has_not_is_an_error() {
-    for chip in found() {
+    for chip in found_chips() {
         let memory = Memory::new(1 << 40).unwrap();
         let vram = Vram::open_with(&chip, 1 << 11).unwrap();
         let allowed = vram.bytes_max();

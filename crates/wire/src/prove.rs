@@ -19,10 +19,12 @@ pub const FEATURE: &str = "prove/1";
 pub const STREAM_FEATURE: &str = "prove-stream/1";
 /// It drives the one chip of its inventory: what is asked of its chips is done there.
 pub const CHIP_FEATURE: &str = "prove-chip/1";
-
-/// It drives all chips of its inventory, each for itself, all at once: a trial opens a stream for
-/// each.
+/// It drives all of several chips of its inventory, each for itself, all at once: a trial opens a
+/// stream for each.
 pub const CHIPS_FEATURE: &str = "prove-chips/1";
+/// Its chips' matrix units found the processor's bits when the device started: they can be asked for
+/// [`ionet_core::Units::Matrix`]. Nothing else of a chip ever stands in for them.
+pub const MATRIX_FEATURE: &str = "prove-matrix/1";
 
 /// Coordinator to device.
 #[derive(Debug, Clone, Serialize, Deserialize)]

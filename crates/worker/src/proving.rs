@@ -4,7 +4,8 @@
 //! Each task has a beacon of its own, and begins when it comes. What the device cannot do of it is
 //! skipped with a reason.
 //!
-//! One trial at a time, on a thread of its own. Work for a cluster comes first: a device that
+//! One trial at a time, on a thread of its own; of a machine with several chips, one for each chip,
+//! all at once, on a stream for each. Work for a cluster comes first: a device that
 //! serves declines, and one that is hired in the middle of a trial stops proving.
 
 mod work;
@@ -12,10 +13,11 @@ mod work;
 pub(crate) use work::Unit;
 
 use crate::agent::Agent;
-use ionet_core::{ChipKind, Inventory, TASKS_MAX, Task, Verdict};
+use ionet_core::{ChipId, ChipKind, Inventory, TASKS_MAX, Task, Units, Verdict};
+use ionet_prover::{Chip, Gpu};
 use ionet_trust::memory::Memory;
 use ionet_trust::record::shape_of;
-use ionet_trust::{Beacon, Secret};
+use ionet_trust::{Beacon, Secret, proving_key};
 use ionet_wire::endpoint::{RecvStream, SendStream};
 use ionet_wire::frame::{self, FrameError};
 use ionet_wire::message::Opened;
@@ -25,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use work::{Plan, Step, Work};
 
@@ -54,51 +56,79 @@ const MEMORY_PART: u64 = 2;
 /// What a device may be asked at once, and what it proves with.
 #[derive(Debug)]
 pub(crate) struct Proving {
-    turn: Arc<Semaphore>,
+    /// One for each chip; the first is the processor's, too.
+    turns: Vec<Arc<Semaphore>>,
     processor: Unit,
-    /// The machine's chip, if it has one that a kernel drives.
-    chip: Option<Unit>,
+    /// The machine's chips, if a kernel drives each.
+    chips: Vec<Unit>,
     /// Bytes of the machine's memory that a pass may take.
     memory_bytes_max: u64,
 }
 
 impl Proving {
-    /// With what the inventory's slice holds, and the chip that was found.
-    pub(crate) fn new(inventory: &Inventory, chip: Option<Unit>) -> Self {
+    /// With what the inventory's slice holds, and the chips that were found.
+    pub(crate) fn new(inventory: &Inventory, chips: Vec<Unit>) -> Self {
         let threads = inventory.slice.cpu_milli.div_ceil(1_000).max(1) as usize;
         Self {
-            turn: Arc::new(Semaphore::new(1)),
+            turns: (0..chips.len().max(1)).map(|_| Arc::new(Semaphore::new(1))).collect(),
             processor: Unit::Processor { threads },
-            chip,
+            chips,
             memory_bytes_max: inventory.slice.memory_bytes / MEMORY_PART,
         }
     }
 
     /// What it can be asked for, in the words of a hello.
     pub(crate) fn features(&self) -> Vec<String> {
-        let chip = self.chip.as_ref().map(|_| prove::CHIP_FEATURE);
-        let all = [prove::FEATURE, prove::STREAM_FEATURE].into_iter().chain(chip);
+        let chips = match self.chips.len() {
+            0 => None,
+            1 => Some(prove::CHIP_FEATURE),
+            _ => Some(prove::CHIPS_FEATURE),
+        };
+        let matrix = self.has_matrix_units().then_some(prove::MATRIX_FEATURE);
+        let all = [prove::FEATURE, prove::STREAM_FEATURE].into_iter().chain(chips).chain(matrix);
         all.map(str::to_owned).collect()
+    }
+
+    /// Whether the matrix units of all its chips found the processor's bits.
+    fn has_matrix_units(&self) -> bool {
+        let matrix = |unit: &Unit| matches!(unit, Unit::Chip { matrix: true, .. });
+        !self.chips.is_empty() && self.chips.iter().all(matrix)
+    }
+
+    /// The turn of the chip with this number; why not, if it cannot be had.
+    fn turn(&self, number: u8) -> Result<OwnedSemaphorePermit, &'static str> {
+        let turn = self.turns.get(usize::from(number)).ok_or("it drives no such chip")?;
+        turn.clone().try_acquire_owned().map_err(|_| "it proves already")
     }
 }
 
-/// The chip that trials drive: the only one of the inventory, and the only one that a driver shows
-/// of its vendor. Whatever a processor stands in for is none. Loads drivers: may take a second.
-pub(crate) fn find_chip(inventory: &Inventory) -> Option<Unit> {
-    let [chip] = &inventory.chips[..] else { return None };
-    let vendor = match chip.class.row().kind {
-        ChipKind::Cpu => return None,
+/// The chips that trials drive: those of the inventory, all of one class, if drivers show as many of
+/// their vendor. Whatever a processor stands in for is none. Loads drivers, and compares what matrix
+/// units find: may take a few seconds.
+pub(crate) fn find_chips(inventory: &Inventory) -> Vec<Unit> {
+    let Some(class) = inventory.chip_class() else { return Vec::new() };
+    let vendor = match class.row().kind {
+        ChipKind::Cpu => return Vec::new(),
         ChipKind::Nvidia => 0x10de,
         ChipKind::Apple => 0x106b,
     };
     let mut found = ionet_prover::chips();
     found.retain(|chip| !chip.software && chip.vendor == vendor);
-    if found.len() != 1 {
-        let (model, drivers) = (&chip.model, found.len());
-        tracing::warn!(model, drivers, "no single driver for the chip: it stays claimed");
-        return None;
+    let (chips, drivers) = (inventory.chips.len(), found.len());
+    if drivers != chips {
+        tracing::warn!(%class, chips, drivers, "no driver for each chip: they stay claimed");
+        return Vec::new();
     }
-    found.pop().map(|chip| Unit::Chip(Arc::new(chip)))
+    found.into_iter().map(opened).collect()
+}
+
+/// A chip, with whether its matrix units can be asked.
+fn opened(chip: Chip) -> Unit {
+    let matrix = Gpu::open_matrix(&chip);
+    if let Err(error) = &matrix {
+        tracing::warn!(%chip, %error, "its matrix units are not asked");
+    }
+    Unit::Chip { matrix: matrix.is_ok(), chip: Arc::new(chip) }
 }
 
 /// Why a trial ended early. None of it is the owner's to mend, except what was declined.
@@ -127,21 +157,22 @@ fn hindrance(agent: &Agent) -> Option<&'static str> {
     }
 }
 
-/// Serves a trial from the opening of its stream to the verdict.
+/// Serves a trial of the chip with this number, from the opening of its stream to the verdict.
 pub(crate) async fn serve(
     agent: &Agent,
+    number: u8,
     mut send: SendStream,
     mut receive: RecvStream,
 ) -> Result<(), TrialError> {
-    let turn = agent.proving.turn.clone().try_acquire_owned();
-    let busy = turn.is_err().then_some("it proves already").or(hindrance(agent));
+    let turn = agent.proving.turn(number);
+    let busy = turn.as_ref().err().copied().or(hindrance(agent));
     if let Some(reason) = busy {
         frame::write(&mut send, &Opened::Refused { reason: reason.to_owned() }).await?;
         send.shutdown().await?;
         return Err(TrialError::Declined(reason.to_owned()));
     }
     frame::write(&mut send, &Opened::Ok).await?;
-    let ended = talk(agent, &mut send, &mut receive).await;
+    let ended = talk(agent, number, &mut send, &mut receive).await;
     if let Err(TrialError::Declined(reason)) = &ended {
         let declined = FromProver::Declined { reason: reason.clone() };
         frame::write(&mut send, &declined).await?;
@@ -195,14 +226,16 @@ async fn heard(
 
 async fn talk(
     agent: &Agent,
+    number: u8,
     send: &mut SendStream,
     receive: &mut RecvStream,
 ) -> Result<(), TrialError> {
     let (said, mut saying) = mpsc::channel(2 * TASKS_MAX);
     let (steps, told) = std_mpsc::sync_channel(TASKS_MAX + 2);
     let stop = Arc::new(StopOnDrop::default());
-    let work = Work::new(agent.key.id(), told, said, stop.0.clone());
-    let chip = agent.proving.chip.clone();
+    let key = proving_key(ChipId { device: agent.key.id(), number });
+    let work = Work::new(key, told, said, stop.0.clone());
+    let chip = agent.proving.chips.get(usize::from(number)).cloned();
     let run = move || work.run(chip.as_ref());
     std::thread::Builder::new().name("prover".to_owned()).spawn(run)?;
     let start = next(receive, START_MAX, "no start").await?;
@@ -211,8 +244,7 @@ async fn talk(
     };
     let plans = checked(&agent.proving, &tasks, on_chip).map_err(TrialError::Declined)?;
     tracing::debug!(%trial, tasks = tasks.len(), on_chip, "proving");
-    let chip = agent.proving.chip.clone().filter(|_| on_chip);
-    let unit = chip.unwrap_or_else(|| agent.proving.processor.clone());
+    let unit = unit(&agent.proving, number, on_chip).map_err(TrialError::Declined)?;
     let all: Vec<_> = tasks.into_iter().zip(plans).collect();
     let count = all.len();
     let _ = steps.send(Step::Begin { tasks: all, unit });
@@ -263,13 +295,22 @@ fn tell(agent: &Agent, verdict: &Verdict) {
     tracing::info!(tier = %verdict.tier, score = verdict.score, class, reason, "judged");
 }
 
+/// What does the work: the machine has one processor, which the first chip's trial may ask.
+fn unit(proving: &Proving, number: u8, on_chip: bool) -> Result<Unit, String> {
+    match (on_chip, number) {
+        (true, _) => {
+            let chip = proving.chips.get(usize::from(number));
+            chip.cloned().ok_or_else(|| "this device drives no such chip".to_owned())
+        }
+        (false, 0) => Ok(proving.processor.clone()),
+        (false, _) => Err("a further chip's trial is for that chip".to_owned()),
+    }
+}
+
 /// How the tasks are done, if they are such as this device does; else why not.
 fn checked(proving: &Proving, tasks: &[Task], on_chip: bool) -> Result<Vec<Plan>, String> {
     if tasks.is_empty() || tasks.len() > TASKS_MAX {
         return Err(format!("a trial has 1 to {TASKS_MAX} tasks, not {}", tasks.len()));
-    }
-    if on_chip && proving.chip.is_none() {
-        return Err("this device drives no chip".to_owned());
     }
     tasks.iter().map(|task| plan(proving, task, on_chip)).collect()
 }
@@ -283,12 +324,16 @@ fn plan(proving: &Proving, task: &Task, on_chip: bool) -> Result<Plan, String> {
         return Err(format!("1 to {OPENINGS_MAX} leaves are opened, not {openings}"));
     }
     match *task {
-        Task::Multiply { side, .. } => {
+        Task::Multiply { units, side, .. } => {
             let most = if on_chip { CHIP_SIDE_MAX } else { SIDE_MAX };
             if side > most {
                 return Err(format!("it multiplies matrices of up to {most}, not {side}"));
             }
             let shape = shape_of(task).ok_or("no shape")?.map_err(|e| e.to_string())?;
+            // Its integer units could do it too; but that would be another rate.
+            if on_chip && units == Units::Matrix && !proving.has_matrix_units() {
+                return Ok(Plan::Skip("its chip shows no matrix units that are exact".to_owned()));
+            }
             Ok(Plan::Products(shape))
         }
         Task::Stream { bytes, .. } => {
@@ -317,7 +362,6 @@ impl Drop for StopOnDrop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ionet_core::Units;
 
     fn task(side: u32, width: u32, openings: u16, time_ms: u32) -> Task {
         Task::Multiply { units: Units::Integer, side, width, openings, time_ms }
@@ -325,9 +369,9 @@ mod tests {
 
     fn proving(memory_bytes_max: u64) -> Proving {
         Proving {
-            turn: Arc::new(Semaphore::new(1)),
+            turns: vec![Arc::new(Semaphore::new(1))],
             processor: Unit::Processor { threads: 1 },
-            chip: None,
+            chips: Vec::new(),
             memory_bytes_max,
         }
     }
@@ -337,7 +381,7 @@ mod tests {
         let fine = task(128, 64, 8, 100);
         let proving = proving(1 << 20);
         assert_eq!(checked(&proving, &[fine], false).unwrap().len(), 1);
-        assert!(checked(&proving, &[fine], true).is_err(), "it has no chip");
+        assert!(unit(&proving, 0, true).is_err(), "it has no chip");
         let pass = |bytes, openings| Task::Stream { bytes, openings, time_ms: 100 };
         for wrong in [
             vec![],
@@ -355,6 +399,68 @@ mod tests {
             vec![pass(u64::MAX, 4)],
         ] {
             assert!(checked(&proving, &wrong, false).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn half_bytes_are_asked_of_matrix_units_and_of_nothing_else_of_a_chip() {
+        let Some(chip) = ionet_prover::chips().pop().map(Arc::new) else {
+            assert!(std::env::var_os("IONET_NO_GPU_TESTS").is_some(), "scripts/setup.sh: no chip");
+            return;
+        };
+        let (fine, ms) = (task(128, 64, 8, 100), 100);
+        let half =
+            Task::Multiply { units: Units::Matrix, side: 128, width: 64, openings: 8, time_ms: ms };
+        for matrix in [false, true] {
+            let unit = Unit::Chip { chip: chip.clone(), matrix };
+            let proving = Proving { chips: vec![unit], ..proving(1 << 20) };
+            let says = proving.features().contains(&prove::MATRIX_FEATURE.to_owned());
+            assert_eq!(says, matrix);
+            let plans = checked(&proving, &[fine, half], true).unwrap();
+            assert!(matches!(plans[0], Plan::Products(_)));
+            assert_eq!(matches!(plans[1], Plan::Products(_)), matrix, "{plans:?}");
+            // Its processor can do either.
+            let plans = checked(&proving, &[fine, half], false).unwrap();
+            assert!(plans.iter().all(|plan| matches!(plan, Plan::Products(_))), "{plans:?}");
+        }
+    }
+
+    #[test]
+    fn each_of_several_chips_has_a_turn_and_the_processor_shares_the_firsts() {
+        let Some(chip) = ionet_prover::chips().pop().map(Arc::new) else {
+            assert!(std::env::var_os("IONET_NO_GPU_TESTS").is_some(), "scripts/setup.sh: no chip");
+            return;
+        };
+        let found = Unit::Chip { chip, matrix: true };
+        let of = |chips: Vec<Unit>| Proving {
+            turns: chips.iter().map(|_| Arc::new(Semaphore::new(1))).collect(),
+            chips,
+            ..proving(1 << 20)
+        };
+        let one = of(vec![found.clone()]);
+        let says = |proving: &Proving, what: &str| proving.features().iter().any(|f| f == what);
+        assert!(says(&one, prove::CHIP_FEATURE) && !says(&one, prove::CHIPS_FEATURE));
+        let two = of(vec![found.clone(), found.clone()]);
+        assert!(!says(&two, prove::CHIP_FEATURE) && says(&two, prove::CHIPS_FEATURE));
+        assert!(says(&two, prove::MATRIX_FEATURE));
+        let Unit::Chip { chip, .. } = found.clone() else { panic!() };
+        let mixed = of(vec![found, Unit::Chip { chip, matrix: false }]);
+        assert!(!says(&mixed, prove::MATRIX_FEATURE), "all of them, or none");
+
+        let (first, second) = (two.turn(0).unwrap(), two.turn(1).unwrap());
+        assert_eq!(two.turn(0).err(), Some("it proves already"));
+        assert_eq!(two.turn(2).err(), Some("it drives no such chip"));
+        drop(second);
+        assert!(two.turn(1).is_ok() && two.turn(0).is_err());
+        drop(first);
+        for (number, on_chip, fine) in [
+            (0, true, true),
+            (1, true, true),
+            (2, true, false),
+            (0, false, true),
+            (1, false, false),
+        ] {
+            assert_eq!(unit(&two, number, on_chip).is_ok(), fine, "{number} {on_chip}");
         }
     }
 

@@ -69,8 +69,13 @@ async fn serve(
 ) -> Result<(), StreamError> {
     let open: Open =
         timeout(OPEN_MAX, frame::read(&mut receive)).await.map_err(|_| StreamError::Late)??;
-    if matches!(open.purpose, Purpose::Prove) {
-        return prove(agent, open, send, receive).await;
+    let number = match open.purpose {
+        Purpose::Prove => Some(0),
+        Purpose::ProveChip { number } => Some(number),
+        _ => None,
+    };
+    if let Some(number) = number {
+        return prove(agent, number, open, send, receive).await;
     }
     let span = tracing::info_span!(
         "stream",
@@ -99,7 +104,7 @@ async fn serve(
                 exec(host, part, argv, tty, send, receive).await
             }
             // Proving has no part and never comes here.
-            Purpose::Prove | Purpose::Unknown => Ok(()),
+            Purpose::Prove | Purpose::ProveChip { .. } | Purpose::Unknown => Ok(()),
         };
         tracing::debug!(fine = done.is_ok(), "stream ended");
         done
@@ -108,9 +113,10 @@ async fn serve(
     .await
 }
 
-/// A trial is about the device itself: it needs a leader, and no part.
+/// A trial is about the device itself, or one of its chips: it needs a leader, and no part.
 async fn prove(
     agent: &Agent,
+    number: u8,
     open: Open,
     mut send: SendStream,
     receive: RecvStream,
@@ -121,7 +127,7 @@ async fn prove(
         return Err(StreamError::Refused(reason));
     }
     count(agent, "prove");
-    Ok(proving::serve(agent, send, receive).await?)
+    Ok(proving::serve(agent, number, send, receive).await?)
 }
 
 fn count(agent: &Agent, purpose: &str) {
@@ -152,7 +158,7 @@ async fn admit(agent: &Agent, open: &Open) -> Result<PartId, String> {
                 ));
             }
         }
-        Purpose::Prove | Purpose::Unknown => {
+        Purpose::Prove | Purpose::ProveChip { .. } | Purpose::Unknown => {
             return Err("this worker does not know the purpose".to_owned());
         }
         Purpose::Dial { .. } | Purpose::Logs { .. } => (),

@@ -139,8 +139,8 @@ impl Worker {
         let endpoint = endpoint::bind(&key.seed(), &local).await?;
         tracing::info!(device = %key.id(), boot, "worker starts");
         let looked = inventory.clone();
-        let chip = tokio::task::spawn_blocking(move || proving::find_chip(&looked)).await;
-        let proving = Proving::new(&inventory, chip.ok().flatten());
+        let chips = tokio::task::spawn_blocking(move || proving::find_chips(&looked)).await;
+        let proving = Proving::new(&inventory, chips.unwrap_or_default());
         let agent = Agent { key, enrolment, inventory, boot, store, parts, metrics, proving };
         let agent = Arc::new(agent);
         let result = sessions(&agent, &endpoint, &config, stop).await;

@@ -266,6 +266,7 @@ fn write_coordinator(network: &LocalNetwork) -> Result<()> {
         side = 512
         stream_mib = 8
         stream_ms = 900
+        matrix_ms = 900
         grace_ms = 1500
         duty_per_mille = 80
     };

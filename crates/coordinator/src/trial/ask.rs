@@ -5,7 +5,7 @@ use ionet_core::{ChipClass, ChipKind, Inventory, Quantity, Task, Tier, Units, Ve
 use ionet_trust::classes::{CALIBRATION, Row, Rows};
 use ionet_trust::memory::Memory;
 use ionet_trust::verdict::{Expectation, Period};
-use ionet_wire::prove::{CHIP_FEATURE, CHIPS_FEATURE, STREAM_FEATURE};
+use ionet_wire::prove::{CHIP_FEATURE, CHIPS_FEATURE, MATRIX_FEATURE, STREAM_FEATURE};
 
 /// Entries of a product in one leaf: a proof of 64 leaves stays below 64 kB.
 const WIDTH: u32 = 64;
@@ -17,18 +17,23 @@ const CPU_LEAST: u64 = 1_000_000;
 const THREAD_TYPICAL: u64 = 15_000_000_000;
 
 /// What a device can be asked for, as its hello says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Offers {
     stream: bool,
     chip: bool,
     chips: bool,
+    matrix: bool,
 }
 
 impl Offers {
     pub(super) fn of(features: &[String]) -> Self {
         let says = |feature: &str| features.iter().any(|f| f == feature);
-        let (chip, chips) = (says(CHIP_FEATURE), says(CHIPS_FEATURE));
-        Self { stream: says(STREAM_FEATURE), chip, chips }
+        Self {
+            stream: says(STREAM_FEATURE),
+            chip: says(CHIP_FEATURE),
+            chips: says(CHIPS_FEATURE),
+            matrix: says(MATRIX_FEATURE),
+        }
     }
 }
 
@@ -38,6 +43,13 @@ pub(super) struct Assignment {
     pub(super) tasks: Vec<Task>,
     /// Whether on its chip; otherwise on its processor.
     pub(super) on_chip: bool,
+}
+
+impl Assignment {
+    /// Milliseconds that it takes the device.
+    pub(super) fn busy_ms(&self) -> u32 {
+        self.tasks.iter().map(Task::time_ms).sum()
+    }
 }
 
 /// The calibration data in force.
@@ -85,13 +97,17 @@ pub(super) fn assignment(
 ) -> Assignment {
     let row = askable(rows, inventory, offers);
     let side = row.map_or(settings.side, |_| settings.chip_side);
-    let mut tasks = vec![Task::Multiply {
-        units: Units::Integer,
+    let rounds = |units, time_ms| Task::Multiply {
+        units,
         side,
         width: WIDTH.min(side),
         openings: settings.openings,
-        time_ms: settings.work_ms,
-    }];
+        time_ms,
+    };
+    let mut tasks = vec![rounds(Units::Integer, settings.work_ms)];
+    if row.is_some() && offers.matrix {
+        tasks.push(rounds(Units::Matrix, settings.matrix_ms));
+    }
     let memory = match row {
         Some(row) => memory_of(row),
         None => Memory::within(u64::from(settings.stream_mib) << 20),
@@ -122,8 +138,8 @@ pub(super) fn claimed(inventory: &Inventory) -> ChipClass {
 
 /// What the class is told apart by, and the bytes of its memory. A processor is expected to do what
 /// the threads for sale do, so that a machine which is sold twice shows; its memory may prove what
-/// it likes. A chip is expected to do what its row says: its matrix rate, which nothing asks for
-/// yet, stays missing.
+/// it likes. A chip is expected to do what its row says: without matrix units that its worker can
+/// use, its matrix rate stays missing, and so it is measured at best.
 pub(super) fn expected(
     rows: &Rows,
     inventory: &Inventory,
@@ -187,8 +203,8 @@ mod tests {
         }
     }
 
-    const ALL: Offers = Offers { stream: true, chip: true, chips: true };
-    const NOTHING: Offers = Offers { stream: false, chip: false, chips: false };
+    const ALL: Offers = Offers { stream: true, chip: true, chips: true, matrix: true };
+    const NOTHING: Offers = Offers { stream: false, chip: false, chips: false, matrix: false };
 
     #[test]
     fn a_device_is_asked_for_what_it_offers_and_no_more() {
@@ -196,9 +212,21 @@ mod tests {
         let rows = rows(&settings);
         let of = |chips: &[&str], offers| assignment(&settings, &rows, &machine(chips), offers);
         let asked = of(&["t4"], ALL);
-        assert!(asked.on_chip && asked.tasks.len() == 2);
-        let Task::Stream { bytes, .. } = asked.tasks[1] else { panic!("{asked:?}") };
+        assert!(asked.on_chip && asked.tasks.len() == ionet_core::TASKS_MAX);
+        let [integer, matrix, Task::Stream { bytes, .. }] = asked.tasks[..] else {
+            panic!("{asked:?}")
+        };
+        let of_units = |task| match task {
+            Task::Multiply { units, side, time_ms, .. } => (units, side, time_ms),
+            other => panic!("{other:?}"),
+        };
+        let side = settings.chip_side;
+        assert_eq!(of_units(integer), (Units::Integer, side, settings.work_ms));
+        assert_eq!(of_units(matrix), (Units::Matrix, side, settings.matrix_ms));
         assert_eq!(bytes, 15 << 30, "all the memory of the class");
+        // Without matrix units that it can use it is asked for the rest.
+        let fewer = of(&["t4"], Offers { matrix: false, ..ALL });
+        assert_eq!(fewer.tasks, [asked.tasks[0], asked.tasks[2]]);
         let processor = of(&["cpu"], ALL);
         assert!(!processor.on_chip);
         let Task::Stream { bytes, .. } = processor.tasks[1] else { panic!("{processor:?}") };

@@ -25,6 +25,8 @@ pub struct TrialSettings {
     pub stream_openings: u16,
     /// Rows and columns of other chips' matrices, a power of two.
     pub chip_side: u32,
+    /// Milliseconds of rounds on a chip's matrix units.
+    pub matrix_ms: u32,
     /// Milliseconds that a commitment may take on its way.
     pub grace_ms: u32,
     /// Milliseconds for the proof after the question.
@@ -50,6 +52,7 @@ impl Default for TrialSettings {
             stream_ms: 5_000,
             stream_openings: 24,
             chip_side: 8_192,
+            matrix_ms: 8_000,
             grace_ms: 1_000,
             proof_ms: 10_000,
             duty_per_mille: 10,
@@ -78,20 +81,28 @@ impl TrialSettings {
         check(openings, "trials.stream_openings", "1 to 48")?;
         let side = self.chip_side.is_power_of_two() && (64..=16_384).contains(&self.chip_side);
         check(side, "trials.chip_side", "a power of two from 64 to 16384")?;
+        check((10..=60_000).contains(&self.matrix_ms), "trials.matrix_ms", "10 to 60000")?;
         check((10..=60_000).contains(&self.grace_ms), "trials.grace_ms", "10 to 60000")?;
         check((100..=60_000).contains(&self.proof_ms), "trials.proof_ms", "100 to 60000")?;
         check((1..=1_000).contains(&self.duty_per_mille), "trials.duty_per_mille", "1 to 1000")?;
         check((1..=1_000_000).contains(&self.keep), "trials.keep", "1 to 1000000")
     }
 
-    /// Milliseconds from a trial of a device to the next that it can be asked for.
-    pub(crate) fn pause_ms(&self) -> i64 {
-        i64::from(self.busy_ms()) * 1_000 / i64::from(self.duty_per_mille.max(1))
+    /// Milliseconds from a trial that kept a device busy for so long to the next that it can be
+    /// asked for.
+    pub(crate) fn pause_ms(&self, busy_ms: u32) -> i64 {
+        i64::from(busy_ms) * 1_000 / i64::from(self.duty_per_mille.max(1))
     }
 
     /// Milliseconds that a processor works in one trial.
     pub fn busy_ms(&self) -> u32 {
         self.work_ms + if self.stream_mib > 0 { self.stream_ms } else { 0 }
+    }
+
+    /// Milliseconds that a chip works in one trial: on its integer units, on its matrix units, and
+    /// in its memory.
+    pub fn chip_busy_ms(&self) -> u32 {
+        self.work_ms + self.matrix_ms + self.stream_ms
     }
 
     /// Milliseconds of a period in which its trial may start: the rest is for it to end.
@@ -108,5 +119,20 @@ impl TrialSettings {
 
     pub(crate) fn period(&self) -> Duration {
         Duration::from_secs(self.period_s.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_periods_trials_take_less_than_a_hundredth_of_any_devices_time() {
+        let settings = TrialSettings::default();
+        for busy_ms in [settings.busy_ms(), settings.chip_busy_ms()] {
+            assert!(100 * busy_ms <= 1_000 * settings.period_s, "{busy_ms} ms");
+            // And so do those that somebody asks for.
+            assert!(settings.pause_ms(busy_ms) >= 100 * i64::from(busy_ms));
+        }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) enum Way {
     Balks,
     /// Proves the first task, and says nothing of the second.
     HalfProof,
+    /// Does rounds of every kind that it is asked for, and no pass over memory.
+    Units,
 }
 
 async fn say(send: &mut SendStream, message: FromProver) -> Option<()> {
@@ -69,6 +71,9 @@ pub(crate) async fn go(
 ) -> Option<()> {
     frame::write(send, &Opened::Ok).await.ok()?;
     let ToProver::Start { beacon, tasks, .. } = hear(recv).await? else { return None };
+    if way == Way::Units {
+        return rounds_of_each(beacon, &tasks, id, send, recv).await;
+    }
     let [rounds, pass] = tasks[..] else { return None };
     let (first, shape) = (Beacon(beacon), shape_of(&rounds)?.ok()?);
     let Task::Stream { bytes, openings, time_ms } = pass else { return None };
@@ -119,6 +124,46 @@ pub(crate) async fn go(
         let asked = passes.trail().openings(&challenge, openings.into());
         let bytes = passes.open(&asked).ok()?.encode();
         say(send, FromProver::Proof { task: 1, bytes }).await?;
+    }
+    hear(recv).await;
+    Some(())
+}
+
+async fn rounds_of_each(
+    beacon: [u8; 32],
+    tasks: &[Task],
+    id: DeviceId,
+    send: &mut SendStream,
+    recv: &mut RecvStream,
+) -> Option<()> {
+    let (first, mut done) = (Beacon(beacon), Vec::new());
+    for (task, number) in tasks.iter().zip(0u8..) {
+        let mut own = first;
+        if number > 0 {
+            let ToProver::Next { beacon, .. } = hear(recv).await? else { return None };
+            own = Beacon(beacon);
+        }
+        let Some(shape) = shape_of(task) else {
+            let reason = "too little".to_owned();
+            say(send, FromProver::Skipped { task: number, reason }).await?;
+            continue;
+        };
+        let Ok(mut prover) = Prover::start(Cpu::new(1), shape.ok()?, own, id);
+        for _ in 0..ROUNDS {
+            let Ok(true) = prover.round() else { return None };
+        }
+        say(send, FromProver::Commitment { task: number, hash: prover.commitment().0 }).await?;
+        done.push((number, *task, shape.ok()?, prover));
+    }
+    let ToProver::Ask { late, secret } = hear(recv).await? else { return None };
+    let secret = Secret(secret);
+    let promised = secret.precommitment();
+    let challenge = Challenge::new(&first, &Beacon(late), &secret, &promised).ok()?;
+    for (number, task, shape, mut prover) in done {
+        let Task::Multiply { openings, .. } = task else { return None };
+        let asked = challenge.openings(shape, id, ROUNDS, openings.into());
+        let bytes = prover.open(&asked).ok()?.encode();
+        say(send, FromProver::Proof { task: number, bytes }).await?;
     }
     hear(recv).await;
     Some(())

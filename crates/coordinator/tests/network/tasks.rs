@@ -7,11 +7,11 @@ use crate::several::{FEW, ROUNDS, Way};
 use crate::trials::{device, disagreements, records, world};
 use crate::world::{Running, World, eventually};
 use ionet_api::{DeviceStateName, DeviceVerdict};
-use ionet_core::{Chip, ChipClass, DeviceId, Provenance, Task, Tier};
+use ionet_core::{Chip, ChipClass, DeviceId, Provenance, Task, Tier, Units};
 use ionet_trust::classes::Rows;
 use ionet_trust::memory::PASSES_MIN;
 use ionet_trust::record::{Outcome, Proofs, Record, replay};
-use ionet_wire::prove::{CHIP_FEATURE, CHIPS_FEATURE, STREAM_FEATURE};
+use ionet_wire::prove::{CHIP_FEATURE, CHIPS_FEATURE, MATRIX_FEATURE, STREAM_FEATURE};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
@@ -31,6 +31,7 @@ fn disk(way: Way, chip: Option<ChipClass>) -> Disk_ {
     disk.features.push(STREAM_FEATURE);
     if let Some(class) = chip {
         disk.features.push(CHIP_FEATURE);
+        disk.features.extend((way == Way::Units).then_some(MATRIX_FEATURE));
         let model = class.as_str().to_owned();
         disk.chips.push(Chip { class, model, uuid: None, memory_bytes: 1 << 30, cdi: None });
     }
@@ -181,6 +182,36 @@ async fn each_chip_of_a_machine_proves_for_itself_and_one_is_not_taken_for_two()
         let judged = verdict(&at, machine.id).await;
         let tier = if others == Others::Themselves { Tier::Measured } else { Tier::Claimed };
         assert_eq!(judged.tier, tier, "{others:?}: {judged:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chip_with_matrix_units_proves_their_rate_beside_that_of_its_integers() {
+    let table = "rtx-3060 | 1 | 1 | 1 | 1 | 999 | 100 | measured nowhere: a table of this test\n";
+    let mut world = world(3_600).await;
+    let rows: &'static Rows = Box::leak(Box::new(Rows::parse(table).unwrap()));
+    world.config.trials.as_mut().unwrap().rows = Some(rows);
+    let at = world.start().await;
+    let class = Some("rtx-3060".parse().unwrap());
+    let device = several(&world, &at, Way::Units, class).await;
+    let (record, found) = outcomes(&world, device.id).await;
+    assert_eq!(found, [Outcome::Proven(ROUNDS), Outcome::Proven(ROUNDS), Outcome::Declined]);
+    let entry = record.entries.iter().find(|e| e.chip.device == device.id).unwrap();
+    let [integer, matrix, _] = record.assignments[usize::from(entry.assignment)][..] else {
+        panic!("{record:?}")
+    };
+    assert!(matches!(integer, Task::Multiply { units: Units::Integer, side: 128, .. }));
+    assert!(matches!(matrix, Task::Multiply { units: Units::Matrix, side: 128, .. }));
+    let judged = verdict(&at, device.id).await;
+    for name in ["integer_multiply_adds_per_s", "matrix_multiply_adds_per_s"] {
+        assert!(proven(&judged, name).is_some_and(|rate| rate > 0), "{name}: {judged:?}");
+    }
+    // It said no to the pass over memory: that is all that is missing.
+    assert_eq!(judged.tier, Tier::Measured);
+    let reason = judged.reason.unwrap();
+    assert!(reason.contains("memory") && !reason.contains("matrix"), "{reason}");
+    for (record, proofs) in records(&world).values() {
+        assert_eq!(disagreements(record, proofs), vec![], "trial {}", record.trial);
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) async fn world(period_s: u32) -> World {
         stream_ms: 900,
         stream_openings: 8,
         chip_side: 128,
+        matrix_ms: 600,
         rows: None,
     });
     world

@@ -1,5 +1,6 @@
 //! Which chips there are.
 
+use super::matrix::{self, MatrixUnits};
 use std::fmt;
 use wgpu::{Backends, DeviceType, Instance, InstanceDescriptor};
 
@@ -17,6 +18,9 @@ pub struct Chip {
     pub pci_bus: String,
     /// Whether a processor stands in for it: nothing to be paid for as a GPU.
     pub software: bool,
+    /// What its driver says of matrix units that could multiply half bytes exactly, the most
+    /// promising first; [`Gpu::open_matrix`](crate::Gpu::open_matrix) finds out whether it is so.
+    pub matrix: Vec<MatrixUnits>,
     pub(super) adapter: wgpu::Adapter,
 }
 
@@ -46,6 +50,7 @@ fn chip(adapter: wgpu::Adapter) -> Chip {
         device: info.device,
         pci_bus: info.device_pci_bus_id,
         software: info.device_type == DeviceType::Cpu,
+        matrix: matrix::units(&adapter),
         adapter,
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use wgpu::{
     BindGroupEntry, Buffer, BufferDescriptor, BufferUsages, CommandEncoder, ComputePipeline,
-    ComputePipelineDescriptor, DeviceDescriptor, MapMode, PipelineCompilationOptions, PollType,
-    ShaderModule, ShaderModuleDescriptor, ShaderSource,
+    ComputePipelineDescriptor, DeviceDescriptor, ExperimentalFeatures, Features, MapMode,
+    PipelineCompilationOptions, PollType, ShaderModule, ShaderModuleDescriptor, ShaderSource,
 };
 
 /// Why a chip did not prove.
@@ -26,6 +26,12 @@ pub enum GpuError {
         /// What it allows.
         allowed: u64,
     },
+    /// Its driver shows no matrix units, or none that multiply half bytes exactly.
+    #[error("the chip's driver shows no matrix units for half bytes")]
+    NoMatrixUnits,
+    /// Matrix units were given whole bytes.
+    #[error("matrix units multiply half bytes alone")]
+    Entries,
     /// It was unplugged or reset, or did not answer in time.
     #[error("the chip is lost: {0}")]
     Lost(String),
@@ -66,7 +72,22 @@ fn locked(wrong: &Mutex<Wrong>) -> MutexGuard<'_, Wrong> {
 
 impl Device {
     pub(super) fn open(chip: &Chip) -> Result<Self, GpuError> {
+        Self::open_with(chip, Features::empty())
+    }
+
+    /// With features that the chip says it has.
+    pub(super) fn open_with(chip: &Chip, features: Features) -> Result<Self, GpuError> {
+        let experimental = if features.intersects(Features::all_experimental_mask()) {
+            // SAFETY: the call acknowledges that `wgpu` checks less of what such a feature does.
+            // Of those only cooperative matrices are used, by one shader, whose loads and stores
+            // stay within fixed arrays of a workgroup's own memory.
+            unsafe { ExperimentalFeatures::enabled() }
+        } else {
+            ExperimentalFeatures::disabled()
+        };
         let descriptor = DeviceDescriptor {
+            required_features: features,
+            experimental_features: experimental,
             // All that the chip has: sizes are checked here, before anything is allocated.
             required_limits: chip.adapter.limits(),
             ..DeviceDescriptor::default()

@@ -5,17 +5,17 @@
 //! so every chip finds the same bits; [`Gpu::open`] compares them with the processor's before the
 //! chip is used at all.
 //!
-//! **Not here: matrix units.** What `wgpu` offers of cooperative matrices multiplies single floats
-//! eight by eight on Apple's chips and is not found on most others; whoever has them can be
-//! measured with shader integers alone, so a matrix rate stays *claimed*. Half bytes are
-//! multiplied exactly, by the shader.
+//! [`Gpu::open`] multiplies with the shader's integers, [`Gpu::open_matrix`] with matrix units, for
+//! those chips that have them. They are two rates: neither ever stands in for the other.
 
 mod chip;
 mod device;
+mod matrix;
 mod memory;
 mod product;
 
 pub use chip::{Chip, chips};
 pub use device::GpuError;
+pub use matrix::{MatrixEntry, MatrixUnits};
 pub use memory::Vram;
 pub use product::Gpu;

@@ -9,15 +9,27 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder, ComputePipeline};
 /// Bytes of the product that exist at once: a round is done in strips of rows, so that the largest
 /// side needs no more than B and this. Every chip binds so much.
 const STRIP_BYTES: u64 = 64 << 20;
-/// The shader.
+/// The shader, but for what multiplies on matrix units.
 const TEXT: [&str; 2] = [include_str!("hash.wgsl"), include_str!("product.wgsl")];
-/// Rows and columns of a workgroup's tile.
-const TILE: u32 = 128;
+
+/// What one kind of units multiplies with.
+pub(super) struct Program {
+    /// What stands before the shader: of the integers, nothing.
+    pub(super) text: String,
+    /// The product's entry point.
+    pub(super) multiply: &'static str,
+    /// Rows and columns of a workgroup.
+    pub(super) tile: u32,
+    /// Entries that it multiplies.
+    pub(super) takes: &'static [Entries],
+}
 
 /// A chip that multiplies, expands and hashes.
 pub struct Gpu {
     device: Device,
     kernels: Kernels,
+    tile: u32,
+    takes: &'static [Entries],
     /// Bytes of the product that exist at once.
     strip: u64,
     loaded: Option<Loaded>,
@@ -52,31 +64,55 @@ struct Params {
 }
 
 impl Gpu {
-    /// Opens a chip, and compares what it finds with the processor's.
+    /// Opens a chip's integer units, and compares what it finds with the processor's.
     pub fn open(chip: &Chip) -> Result<Self, GpuError> {
         Self::open_with(chip, TEXT, STRIP_BYTES)
     }
 
     fn open_with(chip: &Chip, text: [&str; 2], strip: u64) -> Result<Self, GpuError> {
-        let device = Device::open(chip)?;
-        let module = device.shader(&text.concat());
+        let program = Program {
+            text: String::new(),
+            multiply: "multiply",
+            tile: 128,
+            takes: &[Entries::Byte, Entries::Nibble],
+        };
+        Self::build_with(Device::open(chip)?, &program, text, strip)
+    }
+
+    /// With a program for other units, which is compared likewise.
+    pub(super) fn build(device: Device, program: &Program) -> Result<Self, GpuError> {
+        Self::build_with(device, program, TEXT, STRIP_BYTES)
+    }
+
+    fn build_with(
+        device: Device,
+        program: &Program,
+        text: [&str; 2],
+        strip: u64,
+    ) -> Result<Self, GpuError> {
+        let module = device.shader(&format!("{}{}", program.text, text.concat()));
         let kernels = Kernels {
             expand_a: device.pipeline(&module, "expand_a"),
             expand_b: device.pipeline(&module, "expand_b"),
-            multiply: device.pipeline(&module, "multiply"),
+            multiply: device.pipeline(&module, program.multiply),
             leaves: device.pipeline(&module, "leaves"),
             nodes: device.pipeline(&module, "nodes"),
         };
         device.check()?;
-        let mut gpu = Self { device, kernels, strip, loaded: None };
+        let (tile, takes) = (program.tile, program.takes);
+        let mut gpu = Self { device, kernels, tile, takes, strip, loaded: None };
         gpu.compare()?;
         Ok(gpu)
     }
 
-    /// A round of either kind of entries, of more than one tile.
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// A round of each kind of entries, of more than one tile.
     fn compare(&mut self) -> Result<(), GpuError> {
-        for entries in [Entries::Byte, Entries::Nibble] {
-            let Ok(shape) = Shape::new(entries, 256, 64) else { continue };
+        for entries in self.takes {
+            let Ok(shape) = Shape::new(*entries, 256, 64) else { continue };
             let (shared, own) = (Seed([0x5a; 32]), Seed([0xa5; 32]));
             let mut cpu = Cpu::new(1);
             let Ok(()) = cpu.load(shape, &shared.matrix(shape));
@@ -98,6 +134,9 @@ impl Gpu {
     }
 
     fn allocate(&mut self, shape: Shape) -> Result<(), GpuError> {
+        if !self.takes.contains(&shape.entries()) {
+            return Err(GpuError::Entries);
+        }
         // The old hour's buffers go before the new one's come.
         self.loaded = None;
         let side = shape.side() as u64;
@@ -120,12 +159,33 @@ impl Gpu {
         self.device.filled(&words, BufferUsages::UNIFORM)
     }
 
-    fn multiply(&self, encoder: &mut CommandEncoder, params: &Buffer, rows: u32, to: [&Buffer; 3]) {
-        let [a, b, c] = to;
-        let side = self.loaded.as_ref().map_or(0, |loaded| loaded.shape.side() as u32);
-        let grid = [side.div_ceil(TILE), rows.div_ceil(TILE)];
+    fn multiply(
+        &self,
+        encoder: &mut CommandEncoder,
+        params: &Buffer,
+        [rows, columns]: [u32; 2],
+        [a, b, c]: [&Buffer; 3],
+    ) {
+        let grid = [columns.div_ceil(self.tile), rows.div_ceil(self.tile)];
         let bound = [(0, params), (1, a), (2, b), (4, c)];
         self.device.run_grid(encoder, &self.kernels.multiply, &bound, grid);
+    }
+
+    /// The product of packed matrices, of so many rows and columns and any depth.
+    pub(super) fn deep(
+        &self,
+        a: &Buffer,
+        b: &Buffer,
+        side: u32,
+        depth: u32,
+    ) -> Result<Vec<i32>, GpuError> {
+        let rest = [side, side, 0, 0, 0, 0, depth, 0];
+        let uniform = self.params(Params { rest, ..Params::default() });
+        let bytes = u64::from(side * side * 4);
+        let c = self.device.buffer(bytes)?;
+        let mut encoder = self.device.encoder();
+        self.multiply(&mut encoder, &uniform, [side, side], [a, b, &c]);
+        Ok(sums(&self.device.read(encoder, &c, bytes)?))
     }
 
     /// A strip of a round, up to the hashes at `height`, which go to `into` from `at` on.
@@ -147,7 +207,7 @@ impl Gpu {
         let bound = [(0, &uniform), (3, &loaded.a)];
         device.run(&mut encoder, &kernels.expand_a, &bound, blocks.div_ceil(GROUP));
         let to = [&loaded.a, &loaded.b, &loaded.product];
-        self.multiply(&mut encoder, &uniform, loaded.rows, to);
+        self.multiply(&mut encoder, &uniform, [loaded.rows, side], to);
         let mut count = loaded.rows * loaded.shape.segments() as u32;
         for level in 0..=height {
             let last = level == height;
@@ -176,17 +236,22 @@ impl Gpu {
 fn base(shape: Shape, seed: &Seed, rows: u32, round: u32) -> Params {
     let nibble = u32::from(shape.entries() == Entries::Nibble);
     let (side, width) = (shape.side() as u32, shape.width() as u32);
-    let rest = [side, rows, 0, nibble, width, round, 0, 0];
+    let rest = [side, rows, 0, nibble, width, round, side, 0];
     Params { seed: words(&seed.0), key: [0; 8], rest }
 }
 
 /// Packed along the depth: word `q x columns + j` from four entries of each.
-fn packed(columns: usize, depth: usize, entry: impl Fn(usize, usize) -> i8) -> Vec<u32> {
+pub(super) fn packed(columns: usize, depth: usize, entry: impl Fn(usize, usize) -> i8) -> Vec<u32> {
     let word = |n: usize| {
         let (q, j) = (n / columns, n % columns);
         u32::from_le_bytes(std::array::from_fn(|k| entry(4 * q + k, j) as u8))
     };
     (0..columns * depth / 4).map(word).collect()
+}
+
+/// Bytes of a product as its entries.
+fn sums(bytes: &[u8]) -> Vec<i32> {
+    bytes.as_chunks::<4>().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect()
 }
 
 impl Kernel for Gpu {
@@ -232,11 +297,9 @@ impl Kernel for Gpu {
             let uniform = self.params(base(loaded.shape, &seed, whole as u32, 0));
             let mut encoder = self.device.encoder();
             let to = [&a, &loaded.b, &loaded.product];
-            self.multiply(&mut encoder, &uniform, whole as u32, to);
+            self.multiply(&mut encoder, &uniform, [whole as u32, side as u32], to);
             let bytes = self.device.read(encoder, &loaded.product, (rows.len() * 4) as u64)?;
-            for (into, bytes) in into.iter_mut().zip(bytes.as_chunks::<4>().0) {
-                *into = i32::from_le_bytes(*bytes);
-            }
+            into.copy_from_slice(&sums(&bytes));
         }
         Ok(())
     }

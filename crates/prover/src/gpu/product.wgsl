@@ -15,7 +15,7 @@ struct Params {
     nibble: u32,
     width: u32,
     round: u32,
-    // Hashes to make, and where the first goes.
+    // Hashes to make, and where the first goes. Of a product: its depth.
     count: u32,
     into: u32,
 }
@@ -151,7 +151,7 @@ fn multiply(
     var c4 = vec4(0i); var c5 = vec4(0i); var c6 = vec4(0i); var c7 = vec4(0i);
     var d0 = vec4(0i); var d1 = vec4(0i); var d2 = vec4(0i); var d3 = vec4(0i);
     var d4 = vec4(0i); var d5 = vec4(0i); var d6 = vec4(0i); var d7 = vec4(0i);
-    for (var deep = 0u; deep < params.side / 4u; deep += DEPTH) {
+    for (var deep = 0u; deep < params.count / 4u; deep += DEPTH) {
         let q = deep + local / TILE;
         if fetch_a < quads_a {
             tile_a[local] = left[q * quads_a + fetch_a];

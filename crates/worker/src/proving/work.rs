@@ -3,7 +3,7 @@
 use ionet_core::{DeviceId, Task};
 use ionet_prover::{AnyKernel, AnyStreamer, Cpu, Gpu, Passes, Prover, Ram, Vram, until};
 use ionet_trust::memory::Memory;
-use ionet_trust::{Beacon, Challenge, Secret, Shape};
+use ionet_trust::{Beacon, Challenge, Entries, Secret, Shape};
 use ionet_wire::prove::FromProver;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,11 @@ pub(crate) enum Unit {
     /// Threads of the processor, and the machine's memory.
     Processor { threads: usize },
     /// A chip, and its own memory.
-    Chip(Arc<ionet_prover::Chip>),
+    Chip {
+        chip: Arc<ionet_prover::Chip>,
+        /// Whether its matrix units found the processor's bits.
+        matrix: bool,
+    },
 }
 
 /// How a task is done.
@@ -58,7 +62,9 @@ pub(super) struct Work {
     steps: std_mpsc::Receiver<Step>,
     said: mpsc::Sender<FromProver>,
     stop: Arc<AtomicBool>,
+    /// Of the integer units, and of the matrix units.
     kernel: Option<AnyKernel>,
+    matrix: Option<AnyKernel>,
     streamer: Option<AnyStreamer>,
     done: Vec<(u8, Task, Done)>,
 }
@@ -70,7 +76,8 @@ impl Work {
         said: mpsc::Sender<FromProver>,
         stop: Arc<AtomicBool>,
     ) -> Self {
-        Self { device, steps, said, stop, kernel: None, streamer: None, done: Vec::new() }
+        let (kernel, matrix, streamer) = (None, None, None);
+        Self { device, steps, said, stop, kernel, matrix, streamer, done: Vec::new() }
     }
 
     /// Until the conversation ends. Whatever it holds is given back then. A chip's kernels take
@@ -79,13 +86,16 @@ impl Work {
         yield_to_others();
         if let Some(unit) = chip {
             // What fails here fails again when it is needed, and is said then.
-            self.kernel = kernel(unit).ok();
+            self.kernel = kernel(unit, Entries::Byte).ok();
+            if matches!(unit, Unit::Chip { matrix: true, .. }) {
+                self.matrix = kernel(unit, Entries::Nibble).ok();
+            }
             self.streamer = streamer(unit).ok();
         }
         // The sender is gone when the conversation is.
         let Ok(Step::Begin { tasks, unit }) = self.steps.recv() else { return };
         if matches!(unit, Unit::Processor { .. }) {
-            (self.kernel, self.streamer) = (None, None);
+            (self.kernel, self.matrix, self.streamer) = (None, None, None);
         }
         let mut first = None;
         while let Ok(step) = self.steps.recv() {
@@ -147,7 +157,11 @@ impl Work {
         match plan {
             Plan::Skip(reason) => Err(reason.clone()),
             Plan::Products(shape) => {
-                let kernel = self.kernel.take().map_or_else(|| kernel(unit), Ok)?;
+                let ready = match shape.entries() {
+                    Entries::Byte => &mut self.kernel,
+                    Entries::Nibble => &mut self.matrix,
+                };
+                let kernel = ready.take().map_or_else(|| kernel(unit, shape.entries()), Ok)?;
                 let prover = Prover::start(kernel, *shape, beacon, self.device);
                 let mut prover = prover.map_err(|e| e.to_string())?;
                 until(end, || {
@@ -199,20 +213,21 @@ impl Work {
     }
 }
 
-fn kernel(unit: &Unit) -> Result<AnyKernel, String> {
-    match unit {
-        Unit::Processor { threads } => Ok(AnyKernel::Cpu(Cpu::new(*threads))),
-        Unit::Chip(chip) => match Gpu::open(chip) {
-            Ok(gpu) => Ok(AnyKernel::Gpu(Box::new(gpu))),
-            Err(e) => Err(e.to_string()),
-        },
-    }
+/// What multiplies such entries. Of a chip half bytes are for the matrix units alone: their rate is
+/// what a trial asks with them.
+fn kernel(unit: &Unit, entries: Entries) -> Result<AnyKernel, String> {
+    let opened = match (unit, entries) {
+        (Unit::Processor { threads }, _) => return Ok(AnyKernel::Cpu(Cpu::new(*threads))),
+        (Unit::Chip { chip, .. }, Entries::Byte) => Gpu::open(chip),
+        (Unit::Chip { chip, .. }, Entries::Nibble) => Gpu::open_matrix(chip),
+    };
+    opened.map(|gpu| AnyKernel::Gpu(Box::new(gpu))).map_err(|e| e.to_string())
 }
 
 fn streamer(unit: &Unit) -> Result<AnyStreamer, String> {
     match unit {
         Unit::Processor { threads } => Ok(AnyStreamer::Ram(Ram::new(*threads))),
-        Unit::Chip(chip) => match Vram::open(chip) {
+        Unit::Chip { chip, .. } => match Vram::open(chip) {
             Ok(vram) => Ok(AnyStreamer::Vram(Box::new(vram))),
             Err(e) => Err(e.to_string()),
         },
@@ -236,5 +251,50 @@ fn yield_to_others() {
     #[cfg(target_os = "linux")]
     if unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, NICE) } != 0 {
         tracing::debug!("the prover runs at the usual priority");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ionet_core::Units;
+    use ionet_trust::record::shape_of;
+
+    /// A task with its plan.
+    fn rounds(units: Units) -> (Task, Plan) {
+        let task = Task::Multiply { units, side: 128, width: 64, openings: 4, time_ms: 1 };
+        (task, Plan::Products(shape_of(&task).unwrap().unwrap()))
+    }
+
+    /// What is said of rounds with integers, then with matrix units.
+    fn said(unit: &Unit) -> [FromProver; 2] {
+        let (steps, told) = std_mpsc::sync_channel(4);
+        let (said, mut saying) = mpsc::channel(4);
+        let tasks = [Units::Integer, Units::Matrix].map(rounds).to_vec();
+        steps.send(Step::Begin { tasks, unit: unit.clone() }).unwrap();
+        for number in 0..2 {
+            steps.send(Step::Work { number, beacon: Beacon([number as u8; 32]) }).unwrap();
+        }
+        drop(steps);
+        Work::new(DeviceId([3; 32]), told, said, Arc::default()).run(Some(unit));
+        [saying.blocking_recv().unwrap(), saying.blocking_recv().unwrap()]
+    }
+
+    #[test]
+    fn a_chip_without_matrix_units_says_so_and_does_the_rest() {
+        let Some(chip) = ionet_prover::chips().pop().map(Arc::new) else {
+            assert!(std::env::var_os("IONET_NO_GPU_TESTS").is_some(), "scripts/setup.sh: no chip");
+            return;
+        };
+        let matrix = Gpu::open_matrix(&chip).is_ok();
+        let [integer, half] = said(&Unit::Chip { chip, matrix });
+        assert!(matches!(integer, FromProver::Commitment { task: 0, .. }), "{integer:?}");
+        match half {
+            FromProver::Commitment { task: 1, .. } => assert!(matrix),
+            FromProver::Skipped { task: 1, reason } => {
+                assert!(!matrix && reason.contains("no matrix units"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }
