@@ -117,8 +117,8 @@ async fn each_task_has_its_own_beacon_and_time_and_nobody_gains_by_either() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chip_that_a_worker_drives_is_judged_by_its_class() {
-    let table = "rtx-3060 | 1 | 1 | 1 | 1 | 999 | 100 | measured nowhere: a table of this test\n\
-                 rtx-4090 | 900000000 | 1 | 1 | 1 | 1 | 500 | measured nowhere: nothing has this\n";
+    let table = "rtx-3060 | 1 | 1 | 1 | 1 | 1 | 999 | 100 | measured nowhere: a table of this test\n\
+                 rtx-4090 | 900000000 | 1 | 1 | 1 | 1 | 1 | 500 | measured nowhere: nothing has this\n";
     let mut world = world(3_600).await;
     let rows: &'static Rows = Box::leak(Box::new(Rows::parse(table).unwrap()));
     world.config.trials.as_mut().unwrap().rows = Some(rows);
@@ -152,7 +152,8 @@ async fn a_chip_that_a_worker_drives_is_judged_by_its_class() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_chip_of_a_machine_proves_for_itself_and_one_is_not_taken_for_two() {
-    let table = "rtx-3060 | 1 | 1 | 1 | 1 | 999 | 100 | measured nowhere: a table of this test\n";
+    let table =
+        "rtx-3060 | 1 | 1 | 1 | 1 | 1 | 999 | 100 | measured nowhere: a table of this test\n";
     let mut world = world(3_600).await;
     let rows: &'static Rows = Box::leak(Box::new(Rows::parse(table).unwrap()));
     world.config.trials.as_mut().unwrap().rows = Some(rows);
@@ -187,7 +188,8 @@ async fn each_chip_of_a_machine_proves_for_itself_and_one_is_not_taken_for_two()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chip_with_matrix_units_proves_their_rate_beside_that_of_its_integers() {
-    let table = "rtx-3060 | 1 | 1 | 1 | 1 | 999 | 100 | measured nowhere: a table of this test\n";
+    let table =
+        "rtx-3060 | 1 | 1 | 1 | 1 | 1 | 999 | 100 | measured nowhere: a table of this test\n";
     let mut world = world(3_600).await;
     let rows: &'static Rows = Box::leak(Box::new(Rows::parse(table).unwrap()));
     world.config.trials.as_mut().unwrap().rows = Some(rows);

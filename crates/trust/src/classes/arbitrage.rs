@@ -1,5 +1,6 @@
 //! Whether a chip earns more as several of other classes.
 
+use super::joins::Join;
 use super::table::{Row, Rows};
 use ionet_core::ChipClass;
 
@@ -23,17 +24,33 @@ pub struct Combination {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Arbitrage {
     /// Somebody gains by lying.
-    #[error("a {} earns {} as {:?}, and {} as itself", .0.chip, .0.earns, .0.poses, .0.honest)]
+    #[error(
+        "a {} earns {} as {}, and {} as itself",
+        .0.chip, .0.earns, listed(&.0.poses), .0.honest
+    )]
     Found(Combination),
+    /// Somebody gains by joining.
+    #[error(
+        "{} earn {} as one {}, and {} apart",
+        listed(&.0.chips), .0.earns, .0.posed, .0.apart
+    )]
+    Joined(Join),
     /// Too many combinations to be sure.
-    #[error("whether a {0} gains by lying is undecided after {BRANCHES_MAX} combinations")]
+    #[error("whether somebody gains by lying about a {0} is undecided: too many combinations")]
     Undecided(ChipClass),
 }
 
-/// Fails if any chip of the table, at its typical rates, earns more as other classes.
+/// Classes and how many of each, for people.
+pub fn listed(chips: &[(ChipClass, u64)]) -> String {
+    let each: Vec<_> = chips.iter().map(|(class, count)| format!("{count} x {class}")).collect();
+    each.join(", ")
+}
+
+/// Fails if any chip of the table, at its typical rates, earns more as several, of other classes or
+/// its own.
 pub fn arbitrage(rows: &Rows) -> Result<(), Arbitrage> {
     rows.rows().try_for_each(|chip| {
-        let mut others: Vec<&Row> = rows.rows().filter(|row| row.class != chip.class).collect();
+        let mut others: Vec<&Row> = rows.rows().collect();
         others.sort_by_key(|row| (std::cmp::Reverse(row.weight), row.class));
         let mut search = Search { chip, branches: 0, poses: Vec::new() };
         search.branch(&others, chip.typical(), 0)

@@ -9,25 +9,29 @@
 //!
 //! All devices prove at the same instant, so a chip that answers for several shares each of its
 //! rates, and its memory, among them. Each identity needs no more than its class's least
-//! ([`Row::least`]). [`arbitrage`] looks for whole numbers of identities of *other* classes that
-//! fit into one chip and earn more than it does. It branches over classes; a branch ends where
-//! even the dearest use of one resource cannot earn more: with prices `y` on resources such that
-//! each identity pays at least its weight, a rest `r` earns at most `y . r` (weak duality of the
-//! linear programme), and prices on one resource alone are such prices. All in whole numbers, so
-//! an answer is exact. It is more than the linear programme says: two thirds of an identity earn
-//! nothing. Weights grow faster than the chip (an H100 is worth thirty of the smallest, of which
-//! six at most fit into it): what one chip can imitate must be worth less than the whole.
+//! ([`Row::least`]). [`arbitrage`] looks for whole numbers of identities that fit into one chip and
+//! earn more than it does. It branches over classes; a branch ends where even the dearest use of
+//! one resource cannot earn more: with prices `y` on resources such that each identity pays at
+//! least its weight, a rest `r` earns at most `y . r` (weak duality of the linear programme), and
+//! prices on one resource alone are such prices. All in whole numbers, so an answer is exact. It is
+//! more than the linear programme says: two thirds of an identity earn nothing. What one chip can
+//! imitate must be worth no more than the whole.
 //!
-//! Not in the check: a chip that answers for its own class and, with what the spread leaves, for
-//! a smaller one. It gains that smaller weight at most; measured rows with narrow spreads end it.
+//! A chip cannot answer for its own class and a smaller one: memory has no spread, so its own takes
+//! all of it. The other way round, [`joins`] asks for chips that earn more as one than apart.
+//! Weights that pass both exist only while regions of classes are far enough apart; those here were
+//! chosen so (see the data).
+//!
 //! A class that needs nothing has no bound at all, so no such row is read: processors are not in
 //! the table, and must be paid by proven rate or not at all.
 
 mod arbitrage;
+mod joins;
 mod table;
 
-pub use arbitrage::{Arbitrage, Combination, arbitrage};
-pub use table::{Row, Rows, Source, TableError, TableMistake};
+pub use arbitrage::{Arbitrage, Combination, arbitrage, listed};
+pub use joins::{Join, cheapest_join, joins};
+pub use table::{Row, Rows, Source, TableError, TableMistake, VALUE_MAX};
 
 use ionet_core::ChipClass;
 

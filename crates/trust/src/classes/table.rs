@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 /// Most bytes of the file.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 /// Largest rate or weight, in the file's units: products of two stay far below 2^128.
-const VALUE_MAX: u64 = 1_000_000_000;
+pub const VALUE_MAX: u64 = 1_000_000_000;
 /// Longest source.
 const SOURCE_BYTES_MAX: usize = 256;
 
@@ -33,6 +33,9 @@ pub struct Row {
     pub stream: u64,
     /// GiB held at once.
     pub memory: u64,
+    /// Billions of bytes a second, each way, that its ports carry to other chips at the best: of
+    /// its bus, and of links of its own where the class has some.
+    pub link: u64,
     /// Thousandths below the typical rate that still are of the class.
     pub spread: u64,
     /// What a device of the class is paid, against the others.
@@ -64,8 +67,8 @@ pub enum TableMistake {
     /// Too long a file.
     #[error("more than {TEXT_BYTES_MAX} bytes")]
     Long,
-    /// Not eight fields.
-    #[error("{0} fields, not 8")]
+    /// Not nine fields.
+    #[error("{0} fields, not 9")]
     Fields(usize),
     /// No such class.
     #[error("class `{0}` is not in the catalogue")]
@@ -158,19 +161,19 @@ impl Rows {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { class, integer, matrix, stream, memory, spread, weight, source } = self;
+        let Self { class, integer, matrix, stream, memory, link, spread, weight, source } = self;
         let (kind, words) = match source {
             Source::DataSheet(words) => ("data-sheet", words),
             Source::Measured(words) => ("measured", words),
         };
-        write!(f, "{class} | {integer} | {matrix} | {stream} | {memory} | {spread} | {weight}")?;
-        write!(f, " | {kind} {words}")
+        write!(f, "{class} | {integer} | {matrix} | {stream} | {memory} | {link} | {spread}")?;
+        write!(f, " | {weight} | {kind} {words}")
     }
 }
 
 fn row(line: &str) -> Result<Row, TableMistake> {
     let fields: Vec<&str> = line.split(" | ").collect();
-    let [class, integer, matrix, stream, memory, spread, weight, source] = fields[..] else {
+    let [class, integer, matrix, stream, memory, link, spread, weight, source] = fields[..] else {
         return Err(TableMistake::Fields(fields.len()));
     };
     let spread = number(spread)?;
@@ -183,6 +186,7 @@ fn row(line: &str) -> Result<Row, TableMistake> {
         matrix: number(matrix)?,
         stream: number(stream)?,
         memory: number(memory)?,
+        link: number(link)?,
         spread,
         weight: number(weight)?,
         source: read_source(source)?,

@@ -11,7 +11,7 @@ fn class(name: &str) -> ChipClass {
     name.parse().unwrap()
 }
 
-const LINE: &str = "t4 | 10 | 20 | 30 | 15 | 250 | 100 | measured 2026-01-01; a; b; c\n";
+const LINE: &str = "t4 | 10 | 20 | 30 | 15 | 40 | 250 | 100 | measured 2026-01-01; a; b; c\n";
 
 #[test]
 fn nobody_gains_by_lying() {
@@ -70,7 +70,7 @@ fn mistakes_are_named_with_their_line() {
         assert_eq!(error.line, 2);
         error.mistake
     };
-    assert_eq!(parse(" | 10", ""), TableMistake::Fields(7));
+    assert_eq!(parse(" | 10", ""), TableMistake::Fields(8));
     assert_eq!(parse("t4", "t5"), TableMistake::Class("t5".to_owned()));
     for wrong in ["0", "-1", "+1", "01", "1.5", "", "1000000001", "99999999999999999999"] {
         assert_eq!(parse("10", wrong), TableMistake::Number(wrong.to_owned()));
@@ -111,7 +111,7 @@ proptest! {
     fn the_search_finds_what_there_is(numbers: [u8; 15]) {
         let n = numbers.map(|n| u64::from(n % 20) + 1);
         let line = |name: &str, n: &[u64]| {
-            format!("{name} | {} | {} | {} | {} | 1 | {} | data-sheet x\n", n[0], n[1], n[2], n[3],
+            format!("{name} | {} | {} | {} | {} | 9 | 1 | {} | data-sheet x\n", n[0], n[1], n[2], n[3],
                 n[4])
         };
         let text = [line("t4", &n[..5]), line("l4", &n[5..10]), line("h200", &n[10..])].concat();
