@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use ionet_core::DeviceId;
 use ionet_core::catalogue::{ChipKind, classify};
 use ionet_prover::{
-    AnyKernel, AnyStreamer, Chip, Cpu, Gpu, Passes, Prover, Ram, Streamer, Vram, chips,
+    AnyKernel, AnyStreamer, Chip, Cpu, Gpu, MatrixUnits, Passes, Prover, Ram, Streamer, Vram, chips,
 };
 use ionet_trust::classes::{CALIBRATION, Proven, Row, Rows, Source, fits};
 use ionet_trust::memory::Memory;
@@ -35,6 +35,9 @@ const DEVICE: DeviceId = DeviceId([3; 32]);
 struct Rates {
     integer: f64,
     nibble: f64,
+    /// Of half bytes on matrix units, and in which way; none where no driver shows any that are
+    /// exact.
+    matrix: Option<(f64, MatrixUnits)>,
     stream: f64,
     memory: Memory,
 }
@@ -74,6 +77,7 @@ fn processor(threads: usize) -> anyhow::Result<Rates> {
     Ok(Rates {
         integer: multiplied(kernel(), Entries::Byte, SIDES[0])?,
         nibble: multiplied(kernel(), Entries::Nibble, SIDES[0])?,
+        matrix: None,
         stream: streamed(AnyStreamer::Ram(Ram::new(threads)), memory)?,
         memory,
     })
@@ -87,9 +91,24 @@ fn rates(chip: &Chip, claim: Option<&Row>) -> anyhow::Result<Rates> {
     Ok(Rates {
         integer: multiplied(kernel()?, Entries::Byte, SIDES[card])?,
         nibble: multiplied(kernel()?, Entries::Nibble, SIDES[card])?,
+        matrix: on_matrix_units(chip, SIDES[card])?,
         stream: streamed(AnyStreamer::Vram(Box::new(Vram::open(chip)?)), memory)?,
         memory,
     })
+}
+
+/// In the first way that finds the processor's bits, as a worker does it.
+fn on_matrix_units(chip: &Chip, side: u32) -> anyhow::Result<Option<(f64, MatrixUnits)>> {
+    for units in &chip.matrix {
+        match Gpu::open_matrix_with(chip, *units) {
+            Ok(gpu) => {
+                let kernel = AnyKernel::Gpu(Box::new(gpu));
+                return Ok(Some((multiplied(kernel, Entries::Nibble, side)?, *units)));
+            }
+            Err(error) => eprintln!("{chip}, matrix units {units}: {error}"),
+        }
+    }
+    Ok(None)
 }
 
 /// The claimed row of a card's class.
@@ -103,41 +122,55 @@ fn claim<'a>(rows: &'a Rows, chip: &Chip) -> Option<&'a Row> {
     rows.get(class)
 }
 
-/// A row of what was measured. There is no kernel for matrix units: the rate of half bytes is the
-/// shader's, and the row says so.
+/// A row of what was measured. The shader's rate of half bytes is no matrix rate: where no matrix
+/// units were measured, the row keeps what was claimed of them, and says so.
 fn row(chip: &str, claim: &Row, rates: &Rates, date: &str) -> Row {
     let giga = |rate: f64| ((rate / 1e9) as u64).max(1);
+    let units = match rates.matrix {
+        Some((_, units)) => format!("matrix units {units}"),
+        None => "matrix rate not measured: as claimed".to_owned(),
+    };
     Row {
         integer: giga(rates.integer),
-        matrix: giga(rates.nibble),
+        matrix: rates.matrix.map_or(claim.matrix, |(rate, _)| giga(rate)),
         stream: giga(rates.stream),
         memory: (rates.memory.bytes() >> 30).max(1),
         source: Source::Measured(format!(
-            "{date}, {chip}, ionet-bench --only proving, wgpu shader integers for all rates"
+            "{date}, {chip}, ionet-bench --only proving, wgpu shader integers, {units}"
         )),
         ..claim.clone()
     }
 }
 
 fn line(name: &str, rates: &Rates, claim: Option<&Row>) -> String {
-    // The table's integer rate is half of the peak.
-    let share =
-        |row: &Row| format!("{:.0} %", rates.integer / (2.0 * row.typical()[0] as f64) * 100.0);
+    // The table's rates of integers and matrix units are half of the peaks.
+    let share = |rate: Option<f64>, quantity: usize| match (rate, claim) {
+        (Some(rate), Some(row)) => {
+            format!("{:.0} %", rate / (2.0 * row.typical()[quantity] as f64) * 100.0)
+        }
+        _ => "not known".to_owned(),
+    };
+    let matrix = rates.matrix.map(|(rate, _)| rate);
+    let on_units = rates
+        .matrix
+        .map_or("none shown".to_owned(), |(rate, units)| format!("{:.1} ({units})", rate / 1e9));
     format!(
-        "| {name} | {:.1} | {:.1} | {:.2} in {} MiB | {} |\n",
+        "| {name} | {:.1} | {:.1} | {on_units} | {:.2} in {} MiB | {} | {} |\n",
         rates.integer / 1e9,
         rates.nibble / 1e9,
         rates.stream / 1e9,
         rates.memory.bytes() >> 20,
-        claim.map_or("not known".to_owned(), share)
+        share(Some(rates.integer), 0),
+        share(matrix, 1),
     )
 }
 
-/// A card's row, and which classes its rates fit. A row that could not be read again is an error.
-fn calibrated(row: &Row, into: Option<&Path>) -> anyhow::Result<String> {
+/// A card's row, and which classes its rates fit: by its matrix units too, if they were measured. A
+/// row that could not be read again is an error.
+fn calibrated(row: &Row, measured: bool, into: Option<&Path>) -> anyhow::Result<String> {
     Rows::default().merge(row.clone())?;
-    let [integer, _, stream, bytes] = row.typical().map(Some);
-    let proven = Proven { integer, matrix: None, stream, bytes };
+    let [integer, matrix, stream, bytes] = row.typical().map(Some);
+    let proven = Proven { integer, matrix: matrix.filter(|_| measured), stream, bytes };
     let found: Vec<String> =
         fits(&Rows::parse(CALIBRATION)?, &proven).iter().map(|fit| fit.class.to_string()).collect();
     if let Some(path) = into {
@@ -160,14 +193,15 @@ pub(crate) fn measure(into: Option<&Path>) -> anyhow::Result<String> {
         let rates = match rates(&chip, claim) {
             Ok(rates) => rates,
             Err(error) => {
-                writeln!(lines, "| {chip} | failed: {error} | | | |")?;
+                writeln!(lines, "| {chip} | failed: {error} | | | | | |")?;
                 continue;
             }
         };
         let kind = if chip.software { " (software)" } else { "" };
         lines += &line(&format!("{chip}{kind}"), &rates, claim);
         if let Some(claim) = claim {
-            cards += &calibrated(&row(&chip.name, claim, &rates, &date), into)?;
+            let row = row(&chip.name, claim, &rates, &date);
+            cards += &calibrated(&row, rates.matrix.is_some(), into)?;
         }
     }
     Ok(format!(
@@ -176,8 +210,9 @@ Whole rounds and passes, as trials count them (expanding, multiplying or mixing,
 everything that multiplies here; medians of {RUNS}. Sides {} on processors and software chips,
 {} on cards. Thousand millions a second.
 
-| chip | multiply-adds of bytes | of half bytes | bytes streamed | share of integer peak |
-| --- | --- | --- | --- | --- |
+| chip | multiply-adds of bytes | of half bytes | of those on matrix units | bytes streamed | \
+share of integer peak | of matrix peak |
+| --- | --- | --- | --- | --- | --- | --- |
 {lines}{cards}",
         SIDES[0], SIDES[1]
     ))
@@ -186,24 +221,43 @@ everything that multiplies here; medians of {RUNS}. Sides {} on processors and s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ionet_prover::MatrixEntry;
 
     #[test]
     fn a_measured_row_is_read_again_and_fits_its_class() {
         let known = Rows::parse(CALIBRATION).unwrap();
         let class = classify(ChipKind::Nvidia, "NVIDIA GeForce RTX 4090").unwrap();
         let claim = known.get(class).unwrap();
+        let units = MatrixUnits { side: 16, entry: MatrixEntry::Half };
         let rates = Rates {
             integer: 10.3e12,
             nibble: 9.9e12,
+            matrix: Some((82.1e12, units)),
             stream: 705e9,
             memory: Memory::new(22 << 30).unwrap(),
         };
         let row = row("NVIDIA GeForce RTX 4090", claim, &rates, "2026-11-24");
         let file = tempfile::NamedTempFile::new().unwrap();
-        let text = calibrated(&row, Some(file.path())).unwrap();
+        let text = calibrated(&row, true, Some(file.path())).unwrap();
         assert!(text.contains("rtx-4090"), "{text}");
         let written = Rows::parse(&std::fs::read_to_string(file.path()).unwrap()).unwrap();
         assert_eq!(written.get(class), Some(&row));
         assert!(matches!(row.source, Source::Measured(_)));
+    }
+
+    #[test]
+    fn the_shaders_rate_of_half_bytes_is_never_a_matrix_rate() {
+        let known = Rows::parse(CALIBRATION).unwrap();
+        let claim = known.rows().next().unwrap();
+        let memory = Memory::new(1 << 30).unwrap();
+        let rates = Rates { integer: 1e12, nibble: 2e12, matrix: None, stream: 1e9, memory };
+        let units = MatrixUnits { side: 8, entry: MatrixEntry::Single };
+        let without = row("a card", claim, &rates, "2026-11-24");
+        assert_eq!(without.matrix, claim.matrix);
+        assert!(without.to_string().contains("not measured: as claimed"), "{without}");
+        let rates = Rates { matrix: Some((3e12, units)), ..rates };
+        let with = row("a card", claim, &rates, "2026-11-24");
+        assert_eq!(with.matrix, 3_000);
+        assert!(with.to_string().contains("matrix units 8x8 f32"), "{with}");
     }
 }

@@ -148,7 +148,8 @@ pub(crate) fn measure() -> anyhow::Result<String> {
     let threads = std::thread::available_parallelism()?.get();
     let (one, two, usual) = (kernel(1)?, kernel(threads)?, plain()?);
     let settings = TrialSettings::default();
-    let duty = f64::from(settings.busy_ms()) / (f64::from(settings.period_s) * 10.0);
+    let duty = |busy_ms: u32| f64::from(busy_ms) / (f64::from(settings.period_s) * 10.0);
+    let (duty, chips_duty) = (duty(settings.busy_ms()), duty(settings.chip_busy_ms()));
     Ok(format!(
         "\
 One proof of {OPENINGS} leaves of {WIDTH} entries, checked on one thread: reading and verifying its
@@ -165,6 +166,6 @@ Aims: under 4 ms and 64 kB a proof. At the slowest of these a million chips an h
 The processor's kernel does {one:.2} thousand million multiply-adds a second on one thread and
 {two:.2} on {threads} (side {KERNEL_SIDE}). Reference: the compiler's own code for a dot product
 of numbers that never leave the first cache does {usual:.2} on one. With the default settings a
-device works {duty:.2} % of its time for trials.",
+processor works {duty:.2} % of its time for trials, a chip at most {chips_duty:.2} %.",
     ))
 }

@@ -291,6 +291,27 @@ mod tests {
         all.filter(|(chip, units)| units.entry == MatrixEntry::Single || half(chip)).collect()
     }
 
+    /// No chip is asked: this is what is known of ways that no driver here has.
+    #[test]
+    fn the_text_of_every_way_is_valid() {
+        use wgpu::naga::front::wgsl::{Frontend, Options};
+        use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
+        for units in KNOWN {
+            for lanes in [8, 16, 32, 64] {
+                let text = units.text(lanes) + &super::super::product::TEXT.concat();
+                let capabilities = Capabilities::COOPERATIVE_MATRIX
+                    | Capabilities::SUBGROUP
+                    | Capabilities::SHADER_FLOAT16
+                    | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+                let options = Options { capabilities, ..Options::new() };
+                let module = Frontend::new_with_options(options).parse(&text);
+                let module = module.unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+                let valid = Validator::new(ValidationFlags::all(), capabilities).validate(&module);
+                assert!(valid.is_ok(), "{units}: {valid:?}");
+            }
+        }
+    }
+
     #[test]
     fn whatever_surrounds_the_units_makes_the_processors_rounds() {
         for (chip, units) in ways() {

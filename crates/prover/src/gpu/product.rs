@@ -10,7 +10,7 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder, ComputePipeline};
 /// side needs no more than B and this. Every chip binds so much.
 const STRIP_BYTES: u64 = 64 << 20;
 /// The shader, but for what multiplies on matrix units.
-const TEXT: [&str; 2] = [include_str!("hash.wgsl"), include_str!("product.wgsl")];
+pub(super) const TEXT: [&str; 2] = [include_str!("hash.wgsl"), include_str!("product.wgsl")];
 
 /// What one kind of units multiplies with.
 pub(super) struct Program {
