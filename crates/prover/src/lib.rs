@@ -82,6 +82,28 @@ pub enum OpenError<E> {
     Unknown(Opening),
 }
 
+/// Rounds that were done, and whose kernel was given back: what is opened of them any kernel
+/// computes again.
+pub struct Rounds {
+    chain: Chain,
+    trunks: Vec<Trunk>,
+}
+
+impl Rounds {
+    /// What was sent before the deadline.
+    pub fn commitment(&self) -> Commitment {
+        self.chain.commitment()
+    }
+
+    /// Takes them up again.
+    pub fn with<K: Kernel>(self, mut kernel: K) -> Result<Prover<K>, K::Error> {
+        let Self { chain, trunks } = self;
+        let shape = chain.shape();
+        kernel.begin(shape, &shared_seed(&chain.beacon(), shape))?;
+        Ok(Prover { kernel, chain, trunks, product: Vec::new() })
+    }
+}
+
 /// One device in one hour.
 pub struct Prover<K: Kernel> {
     kernel: K,
@@ -94,14 +116,18 @@ pub struct Prover<K: Kernel> {
 impl<K: Kernel> Prover<K> {
     /// Starts an hour: the beacon has come.
     pub fn start(
-        mut kernel: K,
+        kernel: K,
         shape: Shape,
         beacon: Beacon,
         device: DeviceId,
     ) -> Result<Self, K::Error> {
-        kernel.begin(shape, &shared_seed(&beacon, shape))?;
         let chain = Chain::new(shape, beacon, device);
-        Ok(Self { kernel, chain, trunks: Vec::new(), product: Vec::new() })
+        Rounds { chain, trunks: Vec::new() }.with(kernel)
+    }
+
+    /// Gives the kernel back, with all memory that it holds.
+    pub fn set_aside(self) -> Rounds {
+        Rounds { chain: self.chain, trunks: self.trunks }
     }
 
     /// Does the next round; false when a proof holds no more of them.
@@ -249,6 +275,9 @@ mod tests {
                 assert!(prover.round().unwrap());
             }
             let commitment = prover.commitment();
+            // Whatever kernel opens them.
+            let mut prover = prover.set_aside().with(Cpu::new(1)).unwrap();
+            assert_eq!(prover.commitment(), commitment);
             let hour = hour(shape, start);
             let proof = prover.open(&hour.asks(device, 3)).unwrap();
             assert_eq!(hour.verify(device, &commitment, &proof), Ok(3), "{shape}");

@@ -57,6 +57,11 @@ impl Chain {
         fits.then_some(Self { shape, beacon, device, roots })
     }
 
+    /// From which it grows.
+    pub const fn beacon(&self) -> Beacon {
+        self.beacon
+    }
+
     /// What a round multiplies.
     pub fn shape(&self) -> Shape {
         self.shape

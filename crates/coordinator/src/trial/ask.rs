@@ -223,7 +223,7 @@ mod tests {
         let side = settings.chip_side;
         assert_eq!(of_units(integer), (Units::Integer, side, settings.work_ms));
         assert_eq!(of_units(matrix), (Units::Matrix, side, settings.matrix_ms));
-        assert_eq!(bytes, 15 << 30, "all the memory of the class");
+        assert_eq!(bytes, 14 << 30, "all the memory of the class");
         // Without matrix units that it can use it is asked for the rest.
         let fewer = of(&["t4"], Offers { matrix: false, ..ALL });
         assert_eq!(fewer.tasks, [asked.tasks[0], asked.tasks[2]]);
@@ -258,7 +258,7 @@ mod tests {
 
         let (figures, bytes) = expected(&rows, &machine(&["t4"]), true);
         let row = rows.get("t4".parse().unwrap()).unwrap();
-        assert_eq!(bytes, 15 << 30);
+        assert_eq!(bytes, 14 << 30);
         let typical: Vec<_> = figures.iter().map(|e| e.typical).collect();
         assert_eq!(typical, row.typical());
         let least: Vec<_> = figures.iter().map(|e| e.least).collect();

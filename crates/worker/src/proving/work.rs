@@ -1,7 +1,7 @@
 //! The work of a trial, on a thread of its own: what it is told step by step, at low priority.
 
 use ionet_core::{DeviceId, Task};
-use ionet_prover::{AnyKernel, AnyStreamer, Cpu, Gpu, Passes, Prover, Ram, Vram, until};
+use ionet_prover::{AnyKernel, AnyStreamer, Cpu, Gpu, Passes, Prover, Ram, Rounds, Vram, until};
 use ionet_trust::memory::Memory;
 use ionet_trust::{Beacon, Challenge, Entries, Secret, Shape};
 use ionet_wire::prove::FromProver;
@@ -52,7 +52,7 @@ pub(super) enum Step {
 
 /// What a task left behind, to be opened.
 enum Done {
-    Products(Prover<AnyKernel>, Shape),
+    Products(Rounds, Shape),
     Passes(Passes<AnyStreamer>),
 }
 
@@ -67,6 +67,8 @@ pub(super) struct Work {
     matrix: Option<AnyKernel>,
     streamer: Option<AnyStreamer>,
     done: Vec<(u8, Task, Done)>,
+    /// Of the processor, to open with.
+    threads: usize,
 }
 
 impl Work {
@@ -76,8 +78,8 @@ impl Work {
         said: mpsc::Sender<FromProver>,
         stop: Arc<AtomicBool>,
     ) -> Self {
-        let (kernel, matrix, streamer) = (None, None, None);
-        Self { device, steps, said, stop, kernel, matrix, streamer, done: Vec::new() }
+        let (kernel, matrix, streamer, done, threads) = (None, None, None, Vec::new(), 1);
+        Self { device, steps, said, stop, kernel, matrix, streamer, done, threads }
     }
 
     /// Until the conversation ends. Whatever it holds is given back then. A chip's kernels take
@@ -94,8 +96,9 @@ impl Work {
         }
         // The sender is gone when the conversation is.
         let Ok(Step::Begin { tasks, unit }) = self.steps.recv() else { return };
-        if matches!(unit, Unit::Processor { .. }) {
+        if let Unit::Processor { threads } = unit {
             (self.kernel, self.matrix, self.streamer) = (None, None, None);
+            self.threads = threads;
         }
         let mut first = None;
         while let Ok(step) = self.steps.recv() {
@@ -167,8 +170,10 @@ impl Work {
                 until(end, || {
                     self.goes_on().and_then(|()| prover.round().map_err(|e| e.to_string()))
                 })?;
-                let hash = prover.commitment().0;
-                Ok((Done::Products(prover, *shape), hash))
+                // A pass over all memory of a chip needs the room.
+                let rounds = prover.set_aside();
+                let hash = rounds.commitment().0;
+                Ok((Done::Products(rounds, *shape), hash))
             }
             Plan::Passes { memory, of_machine } => {
                 if *of_machine {
@@ -197,7 +202,9 @@ impl Work {
             let (Task::Multiply { openings, .. } | Task::Stream { openings, .. }) = task;
             let openings = usize::from(openings);
             let bytes = match done {
-                Done::Products(mut prover, shape) => {
+                // A few rows: the processor has them sooner than a chip's kernel is built.
+                Done::Products(rounds, shape) => {
+                    let Ok(mut prover) = rounds.with(Cpu::new(self.threads));
                     let rounds = prover.rounds();
                     let asked = challenge.openings(shape, self.device, rounds, openings);
                     prover.open(&asked).ok()?.encode()
