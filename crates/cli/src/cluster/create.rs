@@ -87,6 +87,8 @@ pub(crate) struct CreateArgs {
     check: bool,
     #[command(flatten)]
     demands: inside::Demands,
+    #[command(flatten)]
+    share: inside::ShareArgs,
     /// How long to wait until it is ready
     #[arg(long, default_value = "15m", value_parser = parse_duration)]
     timeout: u64,
@@ -246,7 +248,8 @@ pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<()> {
     let cluster = progress::wait_ready(context, &buyer.rest, id, args.timeout).await?;
     let checked = match &program {
         Some(program) => {
-            Some(inside::accept(context, &buyer.rest, &cluster, program, args.demands).await?)
+            let how = (args.demands, args.share);
+            Some(inside::accept(context, &buyer.rest, &cluster, program, how).await?)
         }
         None => None,
     };
@@ -401,8 +404,8 @@ impl<'a> Buyer<'a> {
         }
         let window = self.claim_window_s;
         let words = format!(
-            "suppliers have {window} s for their claims on this chain: that leaves no time in which \
-             a cluster could be sent back free of charge; nothing was signed"
+            "suppliers have {window} s for their claims on this chain: that leaves no time in \
+             which a cluster could be sent back free of charge; nothing was signed"
         );
         let hint = "leave out --check, and look with `ionet cluster check` when it is ready";
         Err(Failure::refused(words).hint(hint))
