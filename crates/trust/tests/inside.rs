@@ -96,10 +96,7 @@ fn each_hostile_paper_is_refused_for_what_is_wrong_with_it() {
         (|c| c.at_ms = NOW + CLOCKS_MS + 1, Refused::Future),
         (|c| c.at_ms = NOW - AGE_MS_MAX - 1, Refused::Old),
         (|c| c.version = 2, Refused::TooMuch(TooMuch("its version is not known"))),
-        (
-            |c| c.members = (0..=MEMBERS_HANDED_MAX as u8).map(|n| unseen(n)).collect(),
-            Refused::Costly,
-        ),
+        (|c| c.members = (0..=MEMBERS_HANDED_MAX as u8).map(unseen).collect(), Refused::Costly),
         (
             |c| {
                 c.plan.link_bytes = Some(limits::TRANSFER_BYTES_MAX);
@@ -152,7 +149,7 @@ fn another_wallet_chain_or_text_is_not_this_renters_word() {
     let honest = signed(&check(), &renter(), CHAIN);
     let edited = Paper { record: honest.record.replace("500", "400"), ..honest.clone() };
     assert!(matches!(both(&edited), Err(Refused::Unreadable(Unreadable::Signature(_)))));
-    let none = Paper { record: "{}".to_owned(), ..honest.clone() };
+    let none = Paper { record: "{}".to_owned(), ..honest };
     assert!(matches!(both(&none), Err(Refused::Unreadable(Unreadable::Record(_)))));
     // The same record in another dress would be another check.
     let record = honest.record.replacen(',', ", ", 1);
@@ -194,7 +191,7 @@ fn a_wallet_counts_once_and_the_suppliers_own_not_at_all() {
     let short = [look(Quantity::IntegerRate, 5, Outcome::Short)];
     let fine = [look(Quantity::IntegerRate, 50, Outcome::Fine)];
     let mine = said(0x50, NOW, &fine);
-    assert_eq!(beside(SUPPLIER, &[mine.clone()], NOW), Beside::default());
+    assert_eq!(beside(SUPPLIER, std::slice::from_ref(&mine), NOW), Beside::default());
     let one = "1 renter looked from inside in 7 days: rate short once; their word alone";
     let many: Vec<_> = (0..50).map(|n| said(1, NOW - n, &short)).collect();
     assert_eq!(text(&many).as_deref(), Some(one));

@@ -112,7 +112,7 @@ fn a_device_has_its_share() {
 fn age_and_bytes_are_bounded() {
     let old = kept(1, 1, 1, 1);
     let late = Kept { received_ms: 1 + KEEP_MS, ..kept(2, 2, 2, 1) };
-    assert_eq!(left(&after([old.clone(), late]), 1), [2]);
+    assert_eq!(left(&after([old, late]), 1), [2]);
     let large = |n| Kept { bytes: BYTES_MAX / 2, ..kept(n, n, n, 1) };
     assert_eq!(left(&after([large(1), large(2), large(3)]), 1), [3, 2]);
     let mut index = Index::default();
