@@ -369,8 +369,8 @@ mod tests {
         assert_eq!((strong.proven, strong.weak, strong.opened.len()), (3, 0, 2));
         let shown = text(OUT, &strong);
         for part in [
-            "integer: each proof shows 64 leaves; who leaves out a tenth passes once in 848 trials, \
-             a hundredth in 52.6 % of trials",
+            "integer: each proof shows 64 leaves; who leaves out a tenth passes once in 848 \
+             trials, a hundredth in 52.6 % of trials",
             "memory: each proof shows 48 pages; who leaves out a tenth passes once in 157 trials",
             "3 of 3 tasks are proven\n",
         ] {
