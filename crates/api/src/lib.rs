@@ -11,6 +11,7 @@
 //! | `GET /v1/clusters`, `GET /v1/clusters/{id}` | owner | -> [`Cluster`] |
 //! | `POST /v1/clusters/{id}/close` | owner | -> [`Cluster`] |
 //! | `POST /v1/clusters/{id}/receipts` | owner | [`Vouch`] -> [`Vouched`] |
+//! | `POST /v1/clusters/{id}/checks` | owner | [`HandedCheck`] -> [`CheckSummary`] |
 //! | `GET /v1/clusters/{id}/events?after=` | owner | -> [`ClusterEvent`]s, listed or followed |
 //! | `GET /v1/clusters/{id}/access` | owner | -> [`Access`] |
 //! | `GET /v1/clusters/{id}/tunnel/{port}` | owner | WebSocket of one TCP connection |
@@ -18,6 +19,8 @@
 //! | `GET /v1/clusters/{id}/exec?device=&tty=&arg=..` | owner | WebSocket of [`ExecMessage`]s |
 //! | `GET /v1/devices?after=&limit=&supplier=` | anyone | -> a page of [`Device`]s |
 //! | `GET /v1/devices/{id}` | anyone | -> [`Device`] |
+//! | `GET /v1/devices/{id}/checks` | anyone | -> [`CheckSummary`]s, the newest first |
+//! | `GET /v1/checks/{check}` | anyone | -> a check as it was signed |
 //! | `POST /v1/devices/{id}/drain` | its supplier | [`Drain`] -> [`Device`] |
 //! | `POST /v1/devices/{id}/trials` | wallet | -> [`TrialAsked`] |
 //! | `GET /v1/trials?before=&limit=` | anyone | -> [`TrialSummary`]s, the newest first |
@@ -25,13 +28,15 @@
 //! | `GET /healthz`, `GET /metrics`, `GET /openapi.json` | anyone | |
 //!
 //! Every mutation that a wallet makes carries an `Idempotency-Key` header (1 to 64 printable
-//! characters), but for receipts: they only grow. Errors are [`Problem`]s.
+//! characters), but for receipts, which only grow, and checks, which are taken once. Errors are
+//! [`Problem`]s.
 //!
 //! With `accept: text/event-stream`, events come as server-sent events until nothing more can
 //! happen. A tunnel's binary messages are its bytes. An empty one from the client ends its
 //! direction, as closing one half of a TCP connection does, and it still hears the answer; after
 //! the part's last byte comes an empty one, then the close. An exec's messages are JSON text.
 
+mod check;
 mod cluster;
 mod device;
 mod network;
@@ -39,6 +44,7 @@ mod problem;
 mod session;
 mod trial;
 
+pub use check::{CHECK_BYTES_MAX, CheckSummary, CheckedDevice, CheckedFigure, HandedCheck};
 pub use cluster::{
     Access, Cluster, ClusterEvent, CreateCluster, ExecMessage, LeaseTerms, MemberView, Money,
     Quote, QuotedDevice, RECEIPTS_MAX, Receipt, RefusedReceipt, StateName, Step, Vouch, Vouched,

@@ -3,6 +3,7 @@
 mod blob;
 mod draw;
 mod enrol;
+mod looks;
 mod show;
 
 pub(crate) use enrol::{Asks, enrol_here};
@@ -12,7 +13,7 @@ pub(crate) use show::{multiply_adds, painted};
 use crate::context::{Context, now_unix, parse_wallet};
 use crate::failure::Result;
 use crate::output::{Output, number};
-use ionet_api::{Device, Drain};
+use ionet_api::{CheckSummary, Device, Drain};
 use ionet_core::{DeviceId, catalogue};
 use std::path::PathBuf;
 
@@ -92,7 +93,14 @@ pub(crate) fn shown(out: Output, device: &Device) -> String {
 /// `ionet device show`, and `ionet worker status`.
 pub(crate) async fn show(context: &Context, id: DeviceId) -> Result<()> {
     let device: Device = context.rest()?.get(&format!("/v1/devices/{id}")).await?;
-    context.out.answer(&device, || shown(context.out, &device))
+    // What renters saw: not every coordinator keeps it.
+    let path = format!("/v1/devices/{id}/checks");
+    let checks: Vec<CheckSummary> = context.rest()?.get(&path).await.unwrap_or_default();
+    context.out.answer(&device, || {
+        let now_ms = now_unix() * 1_000;
+        let text = show::text(context.out, &device, now_ms);
+        text + &looks::text(context.out, &device, &checks, now_ms)
+    })
 }
 
 fn classes(context: &Context) -> Result<()> {

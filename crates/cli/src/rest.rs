@@ -85,7 +85,15 @@ impl Rest {
         self.parsed(request.timeout(Duration::from_secs(REQUEST_SECONDS_MAX))).await
     }
 
-    /// `POST` without an idempotency key: it changes nothing.
+    /// `GET`, an answer that is text.
+    pub(crate) async fn text(&self, path: &str) -> Result<String> {
+        let request = self.request(Method::GET, path);
+        let request = request.timeout(Duration::from_secs(REQUEST_SECONDS_MAX));
+        let bytes = bounded(checked(self.send(request).await?).await?).await?;
+        String::from_utf8(bytes).or_internal("the coordinator's answer")
+    }
+
+    /// `POST` without an idempotency key: repeating it changes nothing.
     pub(crate) async fn post<B: Serialize, T: DeserializeOwned>(
         &self,
         path: &str,

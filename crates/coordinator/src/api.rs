@@ -4,6 +4,7 @@
 //! requests share - ids, limits, problems, figures - is done once, in `edge`.
 
 mod auth;
+mod checks;
 mod clusters;
 mod devices;
 mod edge;
@@ -29,6 +30,7 @@ pub use rate::{Rate, Rates};
 pub use server::serve;
 pub use store::{ApiStore, ApiStoreError};
 
+use crate::checks::Checks;
 use crate::control::Control;
 use crate::trial::Archive;
 use auth::Challenges;
@@ -41,6 +43,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use streams::Slots;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// Unix time in milliseconds.
@@ -58,6 +61,8 @@ pub struct ApiConfig {
     pub clock: Clock,
     /// Records of trials, and whom to ask; none: this coordinator holds no trials.
     pub trials: Option<Archive>,
+    /// Where checks that renters hand in are kept; none: nowhere.
+    pub checks: Option<Checks>,
 }
 
 impl ApiConfig {
@@ -67,7 +72,8 @@ impl ApiConfig {
         if address.ip().is_loopback() {
             domains.push(format!("localhost:{}", address.port()));
         }
-        Self { domains, rates: Rates::default(), clock: Arc::new(unix_ms), trials: None }
+        let (rates, clock) = (Rates::default(), Arc::new(unix_ms));
+        Self { domains, rates, clock, trials: None, checks: None }
     }
 }
 
@@ -88,6 +94,10 @@ struct Shared {
     mutations: Buckets<Wallet>,
     streams: Slots<ClusterId>,
     subscribers: Slots<Wallet>,
+    /// Wallets whose checks are being read.
+    evidence: Slots<Wallet>,
+    /// The check that is being computed.
+    checking: Semaphore,
     metrics: HttpMetrics,
     stopping: CancellationToken,
 }
@@ -122,6 +132,8 @@ pub fn router(
         mutations: Buckets::new(rates.mutation),
         streams: Slots::new(limits::STREAMS_MAX, limits::STREAMS_PER_CLUSTER_MAX),
         subscribers: Slots::new(limits::SUBSCRIBERS_MAX, limits::SUBSCRIBERS_PER_WALLET_MAX),
+        evidence: Slots::new(limits::CHECKS_READ_MAX, 1),
+        checking: Semaphore::new(1),
         metrics: HttpMetrics::new(),
         config,
         stopping,
@@ -136,6 +148,7 @@ pub fn router(
         .route("/v1/clusters/{id}", get(clusters::show))
         .route("/v1/clusters/{id}/close", post(clusters::close))
         .route("/v1/clusters/{id}/receipts", post(clusters::receipts))
+        .route("/v1/clusters/{id}/checks", post(checks::hand_in))
         .route("/v1/clusters/{id}/events", get(events::events))
         .route("/v1/clusters/{id}/access", get(clusters::access))
         .route("/v1/clusters/{id}/tunnel/{port}", get(tunnel::tunnel))
@@ -143,6 +156,8 @@ pub fn router(
         .route("/v1/clusters/{id}/exec", get(exec::exec))
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{id}", get(devices::show))
+        .route("/v1/devices/{id}/checks", get(checks::of_device))
+        .route("/v1/checks/{check}", get(checks::evidence))
         .route("/v1/devices/{id}/drain", post(devices::drain))
         .route("/v1/devices/{id}/trials", post(trials::ask))
         .route("/v1/trials", get(trials::list))

@@ -18,6 +18,7 @@ use ionet_api::{
 use ionet_core::{
     ChainRef, ChipClass, ClusterId, ClusterSpec, DeviceId, Inventory, Verdict, Wallet,
 };
+use ionet_trust::inside::Served;
 use ionet_wire::message::{Purpose, SignedReceipt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -270,6 +271,11 @@ impl Control {
     /// A cluster, whoever owns it: the caller checks the renter.
     pub fn cluster(&self, id: ClusterId) -> Option<Cluster> {
         self.shared.views.cluster(id, |view| view.cluster.clone())
+    }
+
+    /// Which devices served a cluster when.
+    pub fn served(&self, id: ClusterId) -> Vec<Served> {
+        self.shared.views.cluster(id, |view| view.served.clone()).unwrap_or_default()
     }
 
     /// Clusters of a renter, newest first.

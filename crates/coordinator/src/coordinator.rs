@@ -1,6 +1,7 @@
 //! A whole coordinator: settings in, REST and QUIC out.
 
 use crate::api::{self, ApiConfig, ApiStore};
+use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Control};
@@ -104,6 +105,7 @@ pub struct Coordinator {
     trials: Option<Trials>,
     clock: Clock,
     archive: Archive,
+    checks: Checks,
 }
 
 impl Coordinator {
@@ -139,6 +141,7 @@ impl Coordinator {
         let sessions = Arc::new(sessions);
         let metrics = Metrics::register(control.metrics(), &sessions.heartbeats)?;
         let archive = Archive::open(&config.data_dir).map_err(io("the folder of trials"))?;
+        let checks = Checks::open(&config.data_dir).map_err(io("the folder of checks"))?;
         let hold = |settings| {
             let (control, sessions) = (control.clone(), sessions.clone());
             let (market, clock) = (market.clone(), clock.clone());
@@ -159,7 +162,18 @@ impl Coordinator {
             replay,
             before,
         });
-        Ok(Self { control, leader, sessions, endpoint, listener, store, trials, clock, archive })
+        Ok(Self {
+            control,
+            leader,
+            sessions,
+            endpoint,
+            listener,
+            store,
+            trials,
+            clock,
+            archive,
+            checks,
+        })
     }
 
     /// A handle on it.
@@ -182,6 +196,7 @@ impl Coordinator {
         tasks.spawn(serve(self.sessions, self.endpoint.clone()));
         let mut config = ApiConfig::for_address(rest);
         config.trials = self.trials.is_some().then_some(self.archive);
+        config.checks = Some(self.checks);
         let clock = self.clock;
         config.clock = Arc::new(move || clock.now().0);
         let token = stopping.clone();

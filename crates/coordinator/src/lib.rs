@@ -11,6 +11,7 @@
 //! ```
 
 pub mod api;
+pub mod checks;
 mod clock;
 mod config;
 pub mod control;

@@ -4,6 +4,7 @@ mod story;
 mod verdict;
 
 pub(crate) use story::story;
+pub(crate) use verdict::{figure as measured, name as figure_name};
 
 use crate::config::Config;
 use ionet_api as api;
@@ -13,6 +14,7 @@ use ionet_network::{
     QuoteTerms, Seat, role_of, subnet,
 };
 use ionet_placement::Availability;
+use ionet_trust::inside::Served;
 use std::collections::BTreeMap;
 
 /// What a quote or a lease is paid in.
@@ -131,6 +133,22 @@ pub(crate) fn cluster(
         paid_until: soft.paid_until.filter(|_| running),
         last_event,
     }
+}
+
+/// Which devices served a cluster when, by the lines that ever began.
+pub(crate) fn served(cluster: &Cluster) -> Vec<Served> {
+    // When a line that was refused had begun is not kept; it was within its acceptance window.
+    let window_ms = cluster.terms.as_ref().map_or(0, |t| i64::from(t.accept_s) * 1_000);
+    let span = |line: &Line| {
+        let (from, until) = match line.state {
+            LineState::Bound { .. } | LineState::Ended { started: None, .. } => return None,
+            LineState::Started { at } => (at.0, None),
+            LineState::Ended { started: Some(from), at } => (from.0, Some(at.0)),
+            LineState::Rejected { at } => (at.0.saturating_sub(window_ms), Some(at.0)),
+        };
+        Some(Served { device: line.device, from_ms: from, until_ms: until })
+    };
+    cluster.lines.values().filter_map(span).collect()
 }
 
 fn status<'a>(soft: &'a Soft<'_>, cluster: &Cluster, seat: &Seat) -> Option<&'a PartStatus> {

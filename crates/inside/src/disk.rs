@@ -1,6 +1,6 @@
 //! The disk where a workload works: written, brought to the disk, read back.
 
-use crate::stream::{PIECE_BYTES, pour};
+use ionet_trust::inside::{PIECE_BYTES, pour};
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::os::fd::AsRawFd as _;
@@ -56,7 +56,7 @@ fn forget(file: &File) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::digest_of;
+    use ionet_trust::inside::digest_of;
 
     #[test]
     fn what_was_written_is_read_back_and_leaves_nothing() {

@@ -6,7 +6,8 @@
 //! that neither supplier nor coordinator is asked for anything but to carry bytes.
 //!
 //! What came back is a [`Check`]; its [`Check::findings`] say which figures follow from it. The
-//! client and whoever replays a check call the same function.
+//! client, whoever replays a check and the coordinator to which it is handed in call the same
+//! function, which stands with the record in [`ionet_trust::inside`].
 //!
 //! What each figure is worth:
 //!
@@ -19,19 +20,17 @@
 
 mod disk;
 pub mod frame;
-mod judge;
 mod link;
 mod message;
 mod program;
-mod record;
-mod stream;
 mod work;
 
-pub use judge::{Finding, Outcome};
+#[cfg(test)]
+mod tests;
+
+pub use ionet_trust::inside::{
+    Blob, Check, Draw, Finding, Hold, Least, LinkSeen, Member, Multiply, Outcome, Plan, Proven,
+    Seen, TooMuch, Transfer, Word, digest_of, key_of, limits,
+};
 pub use message::{Answer, Order};
 pub use program::{fingerprint, run};
-pub use record::{
-    Blob, Check, Draw, Hold, Least, LinkSeen, Member, Multiply, Plan, Proven, Seen, TooMuch,
-    Transfer, Word, limits,
-};
-pub use stream::{digest_of, key_of};

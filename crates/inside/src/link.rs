@@ -1,6 +1,6 @@
 //! Bytes from member to member over the private network.
 
-use crate::stream::{PIECE_BYTES, pour};
+use ionet_trust::inside::{PIECE_BYTES, pour};
 use std::io::{Error, ErrorKind, Read, Result, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -82,7 +82,7 @@ pub(crate) fn send(to: SocketAddrV4, token: &[u8; 32], key: &[u8; 32], bytes: u6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::digest_of;
+    use ionet_trust::inside::digest_of;
 
     #[test]
     fn bytes_of_the_member_count_and_no_strangers() {

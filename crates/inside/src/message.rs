@@ -1,7 +1,7 @@
 //! What client and program say to each other.
 
-use crate::record::{Hold, Multiply};
 use ionet_core::DeviceId;
+use ionet_trust::inside::{Hold, Multiply};
 use serde::{Deserialize, Serialize};
 
 /// From the client. All but [`Order::Listen`] are done one after the other.

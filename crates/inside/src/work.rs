@@ -1,8 +1,8 @@
 //! Work that is proven: rounds of products, passes over memory.
 
-use crate::record::{Hold, Multiply};
 use ionet_core::DeviceId;
 use ionet_prover::{Cpu, Passes, Prover, Ram, until};
+use ionet_trust::inside::{Hold, Multiply};
 use ionet_trust::{Beacon, Challenge, Secret, Shape};
 use std::time::{Duration, Instant};
 

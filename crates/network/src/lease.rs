@@ -1,6 +1,7 @@
 //! What the chain says of a lease.
 
 use crate::At;
+use crate::limits::VOUCH_S_MIN;
 use ionet_core::{Asset, Vouch, Wallet};
 use ionet_units::{BaseUnits, Bps, Rate};
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,14 @@ impl LeaseTerms {
     }
 }
 
+/// The longest acceptance window of a lease whose suppliers may claim for so long once it is
+/// closed. Nobody may vouch inside the acceptance window, and a renter may close at any moment:
+/// one that outlived the claim window would be use for free. The program's own limit is beside it.
+pub fn accept_s_max(claim_window_s: u64) -> u8 {
+    let most = claim_window_s.saturating_sub(VOUCH_S_MIN);
+    u8::try_from(most).unwrap_or(u8::MAX)
+}
+
 /// Where a lease stands on the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
@@ -97,6 +106,8 @@ pub struct LeaseView {
     pub policy_hash: [u8; 32],
     /// Its ceilings.
     pub terms: LeaseTerms,
+    /// Seconds for claims once it is closed, as they were at its opening.
+    pub claim_window_s: u64,
     /// Where it stands.
     pub status: LeaseStatus,
 }
@@ -133,6 +144,20 @@ pub enum LeaseMismatch {
     /// Someone else vouches.
     #[error("the lease lets another party vouch than the spec says")]
     Vouch,
+    /// Its renter could leave before anybody may vouch for what was served.
+    #[error(
+        "the lease can be refused for {found_s} s after its start, and claims end {claim_window_s} \
+         s after it closes: who leaves at once would pay nobody. Open it with an acceptance window \
+         of at most {most_s} s"
+    )]
+    Acceptance {
+        /// Its acceptance window.
+        found_s: u8,
+        /// The longest that suppliers are given work under.
+        most_s: u8,
+        /// Its claim window.
+        claim_window_s: u64,
+    },
     /// Too little money.
     #[error("the deposit of {found} base units is below the {needed} that the terms need")]
     Deposit {

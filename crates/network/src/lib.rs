@@ -112,7 +112,7 @@ pub use event::{
 pub use facts::Facts;
 pub use lease::{
     DepositLevel, DepositLow, LeaseClockView, LeaseMismatch, LeaseStatus, LeaseTerms, LeaseView,
-    LineRef, LineRefError, Money,
+    LineRef, LineRefError, Money, accept_s_max,
 };
 pub use meter::ServedMeter;
 pub use plan::{BindLine, Heard, Patience, Plan, Soft, Step, WantedPart, plan};

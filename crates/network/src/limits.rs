@@ -70,6 +70,9 @@ pub const DEPOSIT_LAST_MS: u64 = 60_000;
 /// Milliseconds that parts go on after their deposit is used up: whoever signs a top-up at the
 /// last warning has as long again for it to land. Nobody pays for them, so it is short.
 pub const DEPOSIT_GRACE_MS: u64 = 120_000;
+/// Seconds between the end of a line's acceptance window and that of the claim window, had its
+/// lease been closed as soon as the line began: for the last word about it to be said and to land.
+pub const VOUCH_S_MIN: u64 = 15;
 /// Seconds that a lease's first deposit must pay for at least, or its whole time if that is
 /// less: no shorter than the shortest lease, which suppliers must take too.
 pub const FIRST_DEPOSIT_S_MIN: u64 = 60;

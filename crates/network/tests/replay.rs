@@ -46,6 +46,22 @@ fn logs_with_verdicts_mean_what_they_meant() {
     means_what_it_meant("v1-proofs", proven);
 }
 
+/// A lease that was closed because its acceptance window outlived its claim window.
+#[test]
+fn logs_with_refused_windows_mean_what_they_meant() {
+    means_what_it_meant("v1-acceptance", refused);
+}
+
+fn refused() -> World {
+    let mut w = World::new();
+    w.join(1, 40_000);
+    w.request(1, spec(1));
+    let mut view = w.view(1);
+    (view.terms.accept_s, view.claim_window_s) = (120, 60);
+    w.tell(Command::LeaseSeen { cluster: cluster_id(1), view: Box::new(view) });
+    w
+}
+
 fn proven() -> World {
     let mut w = World::new();
     w.tell(Command::RequireProofs { required: true });

@@ -174,12 +174,13 @@ fn requests_that_do_not_hold_together_are_refused() {
 #[test]
 fn a_lease_that_is_not_as_quoted_is_refunded() {
     type Edit = fn(&mut LeaseView);
-    let edits: [(Edit, &str); 6] = [
+    let edits: [(Edit, &str); 7] = [
         (|v| v.policy_hash = [0; 32], "policy hash"),
         (|v| v.terms.deposit = BaseUnits(600), "deposit"),
         (|v| v.renter = Wallet([7; 32]), "wallet"),
         (|v| v.terms.slots_max = 9, "slots"),
         (|v| v.terms.vouch = ionet_core::Vouch::Session, "vouch"),
+        (|v| v.claim_window_s = 0, "at most 0 s"),
         (|v| v.terms.rate_per_slot_max = Rate(1), "asks more than 0.000001 USDC"),
     ];
     for (edit, says) in edits {
@@ -187,6 +188,7 @@ fn a_lease_that_is_not_as_quoted_is_refunded() {
         w.join(1, 40_000);
         w.request(1, spec(1));
         let mut view = w.view(1);
+        view.terms.accept_s = 30;
         edit(&mut view);
         w.tell(Command::LeaseSeen { cluster: cluster_id(1), view: Box::new(view) });
         let ClusterState::Failed { reason, .. } = &w.facts.clusters[&cluster_id(1)].state else {

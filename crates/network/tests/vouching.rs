@@ -286,3 +286,69 @@ fn a_part_that_is_pulled_needs_no_word() {
     w.records();
     assert_eq!(w.state(1), "starting", "nothing is served yet");
 }
+
+/// What becomes of a lease with these windows, in seconds.
+fn funded(accept_s: u8, claim_window_s: u64) -> World {
+    let mut w = World::new();
+    w.join(1, 40_000);
+    w.request(1, spec(1));
+    let mut view = w.view(1);
+    (view.terms.accept_s, view.claim_window_s) = (accept_s, claim_window_s);
+    w.tell(Command::LeaseSeen { cluster: cluster_id(1), view: Box::new(view) });
+    w
+}
+
+#[test]
+fn no_work_is_given_under_a_lease_whose_renter_can_leave_before_anybody_may_vouch() {
+    let refused = |accept_s, claim_window_s| {
+        let w = funded(accept_s, claim_window_s);
+        match &w.facts.clusters[&cluster_id(1)].state {
+            ClusterState::Failed { reason: EndReason::LeaseMismatch { mismatch }, .. } => {
+                let none = plan(&w.facts, &w.soft, w.now).steps;
+                assert!(matches!(none[..], [Step::CloseLease { .. }]), "{none:?}");
+                Some(mismatch.clone())
+            }
+            state => {
+                assert!(matches!(state, ClusterState::Starting { .. }), "{state:?}");
+                None
+            }
+        }
+    };
+    for (claim_window_s, most_s) in [(60, 45), (16, 1), (15, 0), (1, 0), (86_400, u8::MAX)] {
+        assert_eq!(accept_s_max(claim_window_s), most_s);
+        assert_eq!(refused(most_s, claim_window_s), None, "{claim_window_s}");
+        let Some(found_s) = most_s.checked_add(1) else { continue };
+        let why = LeaseMismatch::Acceptance { found_s, most_s, claim_window_s };
+        assert!(why.to_string().contains(&format!("at most {most_s} s")), "{why}");
+        assert_eq!(refused(found_s, claim_window_s), Some(why));
+    }
+    // Old words of the log are read, and the new ones too.
+    let why = LeaseMismatch::Acceptance { found_s: 46, most_s: 45, claim_window_s: 60 };
+    let reason = EndReason::LeaseMismatch { mismatch: why };
+    let event = Event::ClusterFailed { cluster: cluster_id(1), reason };
+    assert_eq!(Event::from_json(1, &event.to_json()).unwrap(), event);
+}
+
+#[test]
+fn who_leaves_in_the_first_instant_leaves_time_to_vouch_for_all() {
+    let (claim_window_s, accept_s) = (60, accept_s_max(60));
+    let mut w = funded(accept_s, claim_window_s);
+    w.bind(1);
+    w.all_serve(1);
+    w.start_and_end();
+    let started = w.facts.clusters[&cluster_id(1)].first_start().unwrap();
+    w.close_on_chain(1);
+    let claims_until = started.plus_ms(claim_window_s * 1_000);
+    if let Money::Closed { claims_until: until, .. } =
+        &mut w.facts.clusters.get_mut(&cluster_id(1)).unwrap().money
+    {
+        *until = claims_until;
+    }
+    w.now = At(started.0 + (i64::from(accept_s) + 1) * 1_000 - 1);
+    assert_eq!(attests(&mut w), [], "nobody may vouch yet");
+    for now in [w.now.plus_ms(1), At(claims_until.0 - 1)] {
+        w.now = now;
+        assert_eq!(attests(&mut w), [(1, true)]);
+    }
+    assert!(claims_until.ms_since(started) > u64::from(accept_s) * 1_000 + 10_000);
+}

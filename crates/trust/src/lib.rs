@@ -19,6 +19,7 @@ pub mod classes;
 mod expand;
 mod field;
 mod hash;
+pub mod inside;
 pub mod memory;
 mod proof;
 pub mod record;

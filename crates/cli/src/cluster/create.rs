@@ -1,7 +1,7 @@
 //! `ionet cluster create`: quote, check, intent, signature, wait.
 
 use super::fund::{self, FundArgs, Funding};
-use super::terms::{ChainFacts, Expected, check, checked_accept_seconds};
+use super::terms::{ChainFacts, Expected, accept_seconds, check};
 use super::{check as inside, progress, read_spec, tunnel, vouch};
 use crate::context::{Context, wallet_of};
 use crate::failure::{Failure, Kind, OrFail as _, Result};
@@ -87,6 +87,8 @@ pub(crate) struct CreateArgs {
     check: bool,
     #[command(flatten)]
     demands: inside::Demands,
+    #[command(flatten)]
+    share: inside::ShareArgs,
     /// How long to wait until it is ready
     #[arg(long, default_value = "15m", value_parser = parse_duration)]
     timeout: u64,
@@ -226,6 +228,9 @@ pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<()> {
     // What cannot be done is said before anything is signed.
     let looks = wanted || intent.check && !args.no_wait;
     let program = looks.then(inside::program).transpose()?;
+    if looks {
+        buyer.can_send_back()?;
+    }
     let id = buyer.open(&intent).await?;
     if fund::needs_session(&intent.quote.spec, &intent.funding) {
         vouch::start(context, id).await?;
@@ -243,7 +248,8 @@ pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<()> {
     let cluster = progress::wait_ready(context, &buyer.rest, id, args.timeout).await?;
     let checked = match &program {
         Some(program) => {
-            Some(inside::accept(context, &buyer.rest, &cluster, program, args.demands).await?)
+            let how = (args.demands, args.share);
+            Some(inside::accept(context, &buyer.rest, &cluster, program, how).await?)
         }
         None => None,
     };
@@ -391,6 +397,20 @@ impl<'a> Buyer<'a> {
         Ok(())
     }
 
+    /// Who looks before accepting must have time to refuse.
+    fn can_send_back(&self) -> Result<()> {
+        if accept_seconds(self.claim_window_s, true) > 0 {
+            return Ok(());
+        }
+        let window = self.claim_window_s;
+        let words = format!(
+            "suppliers have {window} s for their claims on this chain: that leaves no time in \
+             which a cluster could be sent back free of charge; nothing was signed"
+        );
+        let hint = "leave out --check, and look with `ionet cluster check` when it is ready";
+        Err(Failure::refused(words).hint(hint))
+    }
+
     /// Tells the coordinator, signs, sends. Safe to repeat with the same intent.
     async fn open(&self, intent: &Intent) -> Result<ClusterId> {
         let id = ClusterId::of_lease(&intent.lease);
@@ -398,9 +418,7 @@ impl<'a> Buyer<'a> {
         if self.ledger.lease(&lease_at).await?.is_none() {
             let mut order = self.checked(&intent.quote, &intent.quote.spec)?;
             order.counter = intent.counter;
-            if intent.check {
-                order.accept_s = checked_accept_seconds(self.claim_window_s);
-            }
+            order.accept_s = accept_seconds(self.claim_window_s, intent.check);
             let (spec, funding) = (&intent.quote.spec, &intent.funding);
             let grant = fund::equip(self.context, id, spec, funding, &mut order)?;
             self.tell(intent).await?;

@@ -5,6 +5,7 @@ use ionet_api::Quote;
 use ionet_core::{Asset, ClusterSpec, GenesisHash, ProgramId, Vouch, Wallet};
 use ionet_ledger::interface::account::{SessionRights, Vouch as ChainVouch};
 use ionet_ledger::{Address, OpenLeaseOrder};
+use ionet_network::accept_s_max;
 use ionet_units::{BaseUnits, Bps, Rate, Seconds, checked_mul};
 
 /// Seconds by which a lease may outlive its ttl: the quote's life, a quarter of an hour for the
@@ -18,14 +19,12 @@ const SUBSTITUTE_LINES: u64 = 64;
 const ACCEPT_SECONDS: u8 = 30;
 /// The same where it is looked at from inside first: the most that the program allows.
 const CHECKED_ACCEPT_SECONDS: u8 = 120;
-/// Seconds that suppliers keep, at the least, between the end of both: nobody vouches in the
-/// acceptance window, and a lease may be closed as soon as it started.
-const CLAIM_SECONDS: u64 = 15;
 
-/// Seconds in which a line may be refused that is looked at first.
-pub(super) fn checked_accept_seconds(claim_window_s: u64) -> u8 {
-    let most = claim_window_s.saturating_sub(CLAIM_SECONDS);
-    u8::try_from(most).unwrap_or(u8::MAX).clamp(ACCEPT_SECONDS, CHECKED_ACCEPT_SECONDS)
+/// Seconds in which a line may be refused; more where it is looked at first. Never so many that a
+/// coordinator would have to close the lease.
+pub(super) fn accept_seconds(claim_window_s: u64, looks: bool) -> u8 {
+    let wanted = if looks { CHECKED_ACCEPT_SECONDS } else { ACCEPT_SECONDS };
+    accept_s_max(claim_window_s).min(wanted)
 }
 
 /// What the chain itself says.
@@ -193,8 +192,11 @@ mod tests {
 
     #[test]
     fn suppliers_can_claim_after_the_acceptance_window() {
-        for (claim_window_s, accept_s) in [(60, 45), (86_400, 120), (135, 120), (0, 30)] {
-            assert_eq!(checked_accept_seconds(claim_window_s), accept_s);
+        for (claim_window_s, looks, plain) in
+            [(86_400, 120, 30), (135, 120, 30), (60, 45, 30), (20, 5, 5), (0, 0, 0)]
+        {
+            assert_eq!(accept_seconds(claim_window_s, true), looks);
+            assert_eq!(accept_seconds(claim_window_s, false), plain);
         }
     }
 

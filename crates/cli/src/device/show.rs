@@ -161,7 +161,7 @@ fn verdict_text(out: Output, device: &Device, verdict: &DeviceVerdict, now_ms: i
 }
 
 /// Time from `earlier` to `later`, both unix milliseconds.
-fn age(later_ms: i64, earlier_ms: i64) -> String {
+pub(super) fn age(later_ms: i64, earlier_ms: i64) -> String {
     duration(later_ms.saturating_sub(earlier_ms).max(0).unsigned_abs() / 1_000)
 }
 
@@ -192,7 +192,7 @@ fn known(out: Output, provenance: Provenance) -> String {
 }
 
 /// A figure's name and value for people. One that this version does not know is shown as it is.
-fn human(figure: &DeviceFigure) -> (String, String) {
+pub(super) fn human(figure: &DeviceFigure) -> (String, String) {
     let value = figure.value;
     let per_second = || format!("{}/s", bytes(value));
     let (name, shown) = match figure.name.as_str() {

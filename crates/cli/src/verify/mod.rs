@@ -8,6 +8,7 @@ use crate::failure::{Failure, Result};
 use crate::output::{bytes as size, number};
 use ionet_api::{Device, TrialAsked, TrialSummary};
 use ionet_core::{DeviceId, TrialId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -108,8 +109,32 @@ async fn list(context: &Context, before: Option<u64>) -> Result<()> {
                 },
             ]);
         }
-        format!("{table}\n\n`ionet verify replay TRIAL` computes one again")
+        format!("{table}\n\n{}`ionet verify replay TRIAL` computes one again", counted(&found))
     })
+}
+
+/// What came to nothing among these trials, lane by lane, and which numbers are not shown at all:
+/// a coordinator numbers its trials one after the other.
+fn counted(found: &[TrialSummary]) -> String {
+    let mut lanes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for trial in found {
+        let (all, void) = lanes.entry(&trial.lane).or_default();
+        *all += 1;
+        *void += usize::from(trial.void.is_some());
+    }
+    let said: Vec<_> = lanes
+        .iter()
+        .map(|(lane, (all, void))| format!("{void} of {all} {lane} trials came to nothing"))
+        .collect();
+    let numbers: BTreeSet<u64> = found.iter().map(|t| t.trial).collect();
+    let (first, last) = (numbers.first().copied(), numbers.last().copied());
+    let span = first.zip(last).map_or(0, |(first, last)| last.abs_diff(first).saturating_add(1));
+    let unshown = span.saturating_sub(numbers.len() as u64);
+    let unshown = match unshown {
+        0 => String::new(),
+        n => format!("; {n} numbers in between are not shown: neither a record nor a reason"),
+    };
+    format!("{}{unshown}\n", said.join(", "))
 }
 
 async fn fetch(context: &Context, trial: u64, dir: PathBuf) -> Result<()> {
@@ -134,4 +159,39 @@ async fn fetch(context: &Context, trial: u64, dir: PathBuf) -> Result<()> {
 
 fn unwritten(path: &std::path::Path, error: &std::io::Error) -> Failure {
     Failure::usage(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(trial: u64, lane: &str, void: Option<&str>) -> TrialSummary {
+        TrialSummary {
+            trial,
+            lane: lane.to_owned(),
+            started_ms: 0,
+            devices: 0,
+            tasks_proven: 0,
+            tasks: 0,
+            record_hash: None,
+            promise: String::new(),
+            void: void.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn what_came_to_nothing_is_counted_and_so_is_what_is_not_shown() {
+        let all = [
+            trial(9, "period", None),
+            trial(8, "joining", Some("a crash")),
+            trial(7, "joining", Some("the chain stands still")),
+            trial(6, "joining", None),
+        ];
+        let whole = "2 of 3 joining trials came to nothing, 0 of 1 period trials came to nothing\n";
+        assert_eq!(counted(&all), whole);
+        let hidden = counted(&[trial(9, "period", None), trial(4, "period", None)]);
+        assert!(hidden.contains("; 4 numbers in between are not shown"), "{hidden}");
+        let far = counted(&[trial(u64::MAX, "period", None), trial(0, "period", None)]);
+        assert!(far.contains("not shown"), "{far}");
+    }
 }

@@ -51,8 +51,20 @@ fn an_honest_cluster_is_accepted_and_its_evidence_is_computed_again() {
     std::fs::write(&forged, &text[..text.len() / 2]).unwrap();
     net.fails(2, &["cluster", "check", "--replay", forged.to_str().unwrap()]);
 
-    // At any time, beside a workload; and more than there is is not what was sold.
-    let light = net.ok(&["cluster", "check", &cluster.id, "--light"]);
+    // Others can compute it again, under its name, and see it with its devices.
+    let shared = checked["shared"].as_str().unwrap_or_else(|| panic!("{checked}"));
+    let theirs = net.ok(&["cluster", "check", "--replay", shared]);
+    assert_eq!(theirs["findings"], checked["findings"]);
+    let device = checked["findings"][0]["device"].as_str().unwrap();
+    let seen = net.ok(&["device", "show", device]);
+    let signals = seen["verdict"]["signals"].as_array().unwrap_or_else(|| panic!("{seen}"));
+    let mine = |s: &&Value| s["code"] == "renter-check";
+    let text = signals.iter().find(mine).unwrap_or_else(|| panic!("{seen}"))["text"].to_string();
+    assert!(text.contains("1 renter looked from inside"), "{text}");
+
+    // At any time, beside a workload, kept to oneself; and more than there is is not what was sold.
+    let light = net.ok(&["cluster", "check", &cluster.id, "--light", "--no-share"]);
+    assert!(light["shared"].is_null() && light["not_shared_because"].is_null(), "{light}");
     assert_eq!((light["fine"].as_bool(), findings(&light).len()), (Some(true), 2), "{light}");
     let args = ["cluster", "check", &cluster.id, "--only", "proof", "--min-rate", "1000T"];
     let error = net.fails(4, &args);
@@ -71,6 +83,7 @@ fn what_is_not_what_was_sold_goes_back_and_costs_nothing() {
     let error = net.fails(4, &args);
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("integer rate") && message.contains("1000000.00 G/s"), "{message}");
+    assert!(error["detail"]["check"]["shared"].is_string(), "sent back, and said: {error}");
     let refused = &error["detail"]["refused"];
     assert_eq!((&refused["rejected"], &refused["late"]), (&2.into(), &0.into()), "{error}");
 

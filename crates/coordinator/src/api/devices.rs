@@ -1,12 +1,12 @@
 //! Devices, as anyone may see them, and their suppliers' wishes.
 
-use super::App;
 use super::auth::{Owner, ToSupply};
 use super::edge::RequestId;
 use super::extract::{Asked, DevicePath, JsonBody};
 use super::idempotency::Once;
 use super::limits::DEVICES_PAGE_MAX;
 use super::problem::ApiError;
+use super::{App, Shared, checks};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -30,8 +30,9 @@ pub(super) struct DevicesQuery {
     supplier: Option<Wallet>,
 }
 
-/// Which clusters a device serves is its supplier's to know.
-fn seen_by(viewer: Option<Wallet>, mut device: Device) -> Device {
+/// Which clusters a device serves is its supplier's to know; what renters saw is everybody's.
+fn seen_by(app: &Shared, viewer: Option<Wallet>, mut device: Device) -> Device {
+    checks::put_beside(app, &mut device);
     if viewer != Some(device.supplier) {
         device.clusters.clear();
     }
@@ -54,7 +55,7 @@ pub(super) async fn list(
     let later = |d: &Device| query.after.is_none_or(|after| d.id > after);
     let wanted = |d: &Device| query.supplier.is_none_or(|supplier| d.supplier == supplier);
     let page = all.into_iter().filter(|d| later(d) && wanted(d)).take(limit);
-    Json(page.map(|d| seen_by(viewer, d)).collect())
+    Json(page.map(|d| seen_by(&app, viewer, d)).collect())
 }
 
 /// One device, with what it claims of itself.
@@ -68,7 +69,7 @@ pub(super) async fn show(
 ) -> Result<Json<Device>, ApiError> {
     let device = app.control.device(id);
     let device = device.ok_or_else(|| ApiError::new(ProblemCode::NotFound, "no such device"))?;
-    Ok(Json(seen_by(viewer.map(|owner| owner.wallet), device)))
+    Ok(Json(seen_by(&app, viewer.map(|owner| owner.wallet), device)))
 }
 
 /// Stops or resumes giving parts to a device.

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt;
 use ionet_api::BODY_BYTES_MAX;
 use ionet_core::{ClusterId, DeviceId, limits::SPEC_BYTES_MAX};
+use ionet_trust::inside::{PaperId, Word};
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 
@@ -51,6 +52,20 @@ impl FromRequestParts<App> for DevicePath {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
         segment(parts, "id").await.map(Self)
+    }
+}
+
+/// `{check}`: the hash of a record, in hex.
+pub(super) struct CheckPath(pub(super) PaperId);
+
+impl FromRequestParts<App> for CheckPath {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let text: String = segment(parts, "check").await?;
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash)
+            .map_err(|_| ApiError::bad_request("check: expected 32 bytes in hex"))?;
+        Ok(Self(Word(hash)))
     }
 }
 
@@ -100,6 +115,16 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
             serde_json::from_slice(&bytes).map_err(|e| ApiError::bad_request(e.to_string()))?;
         Ok(Self { value, bytes })
     }
+}
+
+/// A JSON body with a limit of its own.
+pub(super) async fn json_within<T: DeserializeOwned>(
+    request: Request,
+    bytes_max: usize,
+) -> Result<T, ApiError> {
+    must_be_json(request.headers())?;
+    let bytes = read(request, bytes_max).await?;
+    serde_json::from_slice(&bytes).map_err(|e| ApiError::bad_request(e.to_string()))
 }
 
 /// The bytes of a cluster spec: a smaller limit, checked before anything is parsed.

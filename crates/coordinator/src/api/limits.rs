@@ -31,6 +31,9 @@ pub const MUTATION_SECONDS_MAX: u64 = 120;
 /// What is read and thrown away of a body that is too large, so that its sender gets to see
 /// the answer rather than a reset connection.
 pub const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Checks of renters that are read or wait to be computed at a time: 128 MiB at the most. One of
+/// a wallet, and one is computed at a time.
+pub const CHECKS_READ_MAX: usize = 16;
 /// Characters of a message that may quote the client's own input.
 pub const MESSAGE_CHARS_MAX: usize = 400;
 /// Connections at a time. Each has at least one file descriptor of the usual 20,000.

@@ -1,7 +1,7 @@
 //! The OpenAPI document, made from the handlers. The committed copy is `openapi/coordinator.json`.
 
 use super::problem::json_response;
-use super::{auth, clusters, devices, events, exec, market, metrics, trials, tunnel};
+use super::{auth, checks, clusters, devices, events, exec, market, metrics, trials, tunnel};
 use axum::http::StatusCode;
 use axum::response::Response;
 use ionet_api::{Problem, ProblemCode};
@@ -30,6 +30,7 @@ use utoipa::{Modify, OpenApi};
         clusters::show,
         clusters::close,
         clusters::receipts,
+        checks::hand_in,
         events::events,
         clusters::access,
         tunnel::tunnel,
@@ -37,6 +38,8 @@ use utoipa::{Modify, OpenApi};
         exec::exec,
         devices::list,
         devices::show,
+        checks::of_device,
+        checks::evidence,
         devices::drain,
         trials::ask,
         trials::list,

@@ -2,6 +2,7 @@
 
 use ionet_api::{Cluster, ClusterEvent, Device, Network, Offer};
 use ionet_core::{ChipClass, ClusterId, DeviceId, Wallet};
+use ionet_trust::inside::Served;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -12,6 +13,8 @@ pub struct ClusterView {
     pub cluster: Cluster,
     /// Its time line, in order.
     pub events: Vec<ClusterEvent>,
+    /// Which devices served it when.
+    pub served: Vec<Served>,
     /// Ray's token while the cluster has a Ray to reach.
     pub ray_token: Option<String>,
 }

@@ -189,6 +189,7 @@ impl Leader {
                     asset: cluster.quote.asset,
                     policy_hash: cluster.spec.policy_hash(),
                     terms: terms.clone(),
+                    claim_window_s: 0, // it is over
                     status: LeaseStatus::Finalized { refunded },
                 };
                 let seen = Command::LeaseSeen { cluster: id, view: Box::new(view) };

@@ -93,6 +93,7 @@ impl Leader {
         Some(ClusterView {
             cluster: view,
             events: timeline.events.clone(),
+            served: present::served(cluster),
             ray_token: token.map(|t| t.to_string()),
         })
     }

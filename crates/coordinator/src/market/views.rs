@@ -67,6 +67,7 @@ impl Market {
                 session: (lease.session != [0; 32]).then_some(Wallet(lease.session)),
                 accept_s: lease.accept_s,
             },
+            claim_window_s: lease.claim_window_s.into(),
             status,
         })
     }

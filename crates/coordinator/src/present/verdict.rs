@@ -25,7 +25,8 @@ pub(super) fn verdict(verdict: &Verdict, now: At) -> DeviceVerdict {
     }
 }
 
-fn figure(measure: &Measure) -> DeviceFigure {
+/// A figure as anyone may see it.
+pub(crate) fn figure(measure: &Measure) -> DeviceFigure {
     DeviceFigure {
         name: name(measure.quantity).to_owned(),
         value: measure.value,
@@ -36,7 +37,7 @@ fn figure(measure: &Measure) -> DeviceFigure {
 }
 
 /// The quantity with its unit last.
-const fn name(quantity: Quantity) -> &'static str {
+pub(crate) const fn name(quantity: Quantity) -> &'static str {
     match quantity {
         Quantity::IntegerRate => "integer_multiply_adds_per_s",
         Quantity::MatrixRate => "matrix_multiply_adds_per_s",

@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use ionet_trust::classes::Rows;
+use ionet_trust::record::{OPENINGS_MIN, PAIRS_MIN};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -72,13 +73,15 @@ impl TrialSettings {
         check((10..=60_000).contains(&self.work_ms), "trials.work_ms", "10 to 60000")?;
         let side = self.side.is_power_of_two() && (64..=4_096).contains(&self.side);
         check(side, "trials.side", "a power of two from 64 to 4096")?;
-        check((1..=256).contains(&self.openings), "trials.openings", "1 to 256")?;
+        // Fewer would make records that `ionet verify replay` calls weak.
+        let openings = (OPENINGS_MIN..=256).contains(&self.openings);
+        check(openings, "trials.openings", "32 to 256")?;
         let stream = self.stream_mib <= 4_096;
         check(stream, "trials.stream_mib", "0 (off) to 4096")?;
         check((10..=60_000).contains(&self.stream_ms), "trials.stream_ms", "10 to 60000")?;
         // 24 of a tebibyte are 110 kB: a frame holds twice as many.
-        let openings = (1..=48).contains(&self.stream_openings);
-        check(openings, "trials.stream_openings", "1 to 48")?;
+        let openings = (PAIRS_MIN..=48).contains(&self.stream_openings);
+        check(openings, "trials.stream_openings", "16 to 48")?;
         let side = self.chip_side.is_power_of_two() && (64..=16_384).contains(&self.chip_side);
         check(side, "trials.chip_side", "a power of two from 64 to 16384")?;
         check((10..=60_000).contains(&self.matrix_ms), "trials.matrix_ms", "10 to 60000")?;
@@ -134,5 +137,26 @@ mod tests {
             // And so do those that somebody asks for.
             assert!(settings.pause_ms(busy_ms) >= 100 * i64::from(busy_ms));
         }
+    }
+
+    #[test]
+    fn a_coordinator_whose_records_would_be_weak_does_not_start() {
+        let settings = TrialSettings::default();
+        assert!(settings.validate().is_ok());
+        let (openings, stream_openings) = (OPENINGS_MIN, PAIRS_MIN);
+        assert!(TrialSettings { openings, stream_openings, ..settings }.validate().is_ok());
+        for (few, named) in [
+            (TrialSettings { openings: OPENINGS_MIN - 1, ..settings }, "trials.openings"),
+            (TrialSettings { stream_openings: PAIRS_MIN - 1, ..settings }, "stream_openings"),
+        ] {
+            let error = few.validate().unwrap_err();
+            assert!(matches!(error, ConfigError::Bounds { name, .. } if name.ends_with(named)));
+        }
+        // What the message says is what is checked.
+        let bounds = |few: TrialSettings| few.validate().unwrap_err().to_string();
+        let said = bounds(TrialSettings { openings: 0, ..settings });
+        assert!(said.contains(&format!("{OPENINGS_MIN} to 256")), "{said}");
+        let said = bounds(TrialSettings { stream_openings: 0, ..settings });
+        assert!(said.contains(&format!("{PAIRS_MIN} to 48")), "{said}");
     }
 }

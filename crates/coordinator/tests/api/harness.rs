@@ -6,6 +6,7 @@ use ionet_api::{
     MemberView, Money, Network, Problem, ProblemCode, Quote, StateName, Token, Vouched,
 };
 use ionet_coordinator::api::{ApiConfig, ApiStore, Rates, serve};
+use ionet_coordinator::checks::Checks;
 use ionet_coordinator::control::{ClusterView, Driver, Request, Views, channel};
 use ionet_coordinator::trial::Archive;
 use ionet_coordinator::{ControlError, DeviceStream};
@@ -13,6 +14,7 @@ use ionet_core::{
     Amount, Asset, ClusterId, ClusterSpec, DeviceId, GenesisHash, ProgramId, Role, SignatureBytes,
     Wallet,
 };
+use ionet_trust::inside::Served;
 use ionet_wire::frame;
 use ionet_wire::message::{ExecFrame, Purpose};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -28,7 +30,7 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 /// Where the tests' clock starts, in Unix milliseconds.
-const START_MS: i64 = 1_795_471_248_000;
+pub(crate) const START_MS: i64 = 1_795_471_248_000;
 /// A device of the scripted network; `SUPPLIER` owns it.
 pub(crate) const DEVICE: DeviceId = DeviceId([7; 32]);
 
@@ -79,6 +81,7 @@ impl Net {
             rates,
             clock: Arc::new(move || time.load(Ordering::SeqCst)),
             trials: Some(Archive::open(dir.path()).unwrap()),
+            checks: Some(Checks::open(dir.path()).unwrap()),
             ..ApiConfig::for_address(address)
         };
         let stopping = CancellationToken::new();
@@ -150,7 +153,8 @@ impl Net {
         let (id, last) = (cluster.id, cluster.last_event);
         let events = (1..=last).map(|seq| event(seq, state)).collect();
         let ray_token = (state == StateName::Ready).then(|| "f".repeat(64));
-        self.script.views.put_cluster(ClusterView { cluster, events, ray_token });
+        let served = vec![Served { device: DEVICE, from_ms: START_MS, until_ms: None }];
+        self.script.views.put_cluster(ClusterView { cluster, events, served, ray_token });
         let _ = self.script.announcements.send((id, last));
         id
     }
@@ -177,7 +181,7 @@ pub(crate) fn wallet(key: &SigningKey) -> Wallet {
     Wallet(key.verifying_key().to_bytes())
 }
 
-fn network() -> Network {
+pub(crate) fn network() -> Network {
     Network {
         version: "0.1.0".into(),
         genesis: GenesisHash([1; 32]),
@@ -364,7 +368,8 @@ fn created(script: &Script, renter: Wallet, body: CreateCluster) -> Result<Clust
         202 => panic!("the loop's own fault"),
         _ => {
             let cluster = cluster(renter, body.lease, StateName::Quoted);
-            let view = ClusterView { cluster: cluster.clone(), events: vec![], ray_token: None };
+            let (events, served) = (vec![], vec![]);
+            let view = ClusterView { cluster: cluster.clone(), events, served, ray_token: None };
             script.views.put_cluster(view);
             Ok(cluster)
         }

@@ -1,5 +1,6 @@
 //! The REST interface over real sockets and its real store; the control loop is scripted.
 
+mod checks;
 mod harness;
 mod inside;
 mod mutations;

@@ -12,7 +12,8 @@ fn publish(net: &Net, state: StateName, events: u64) {
     let mut cluster = crate::harness::cluster(wallet(&key(1)), lease, state);
     cluster.last_event = events;
     let of = |seq| event(seq, if seq == events { state } else { StateName::Starting });
-    let view = ClusterView { cluster, events: (1..=events).map(of).collect(), ray_token: None };
+    let (told, served) = ((1..=events).map(of).collect(), Vec::new());
+    let view = ClusterView { cluster, events: told, served, ray_token: None };
     net.script.views.put_cluster(view);
     let _ = net.script.announcements.send((ClusterId::of_lease(&lease), events));
 }

@@ -4,6 +4,7 @@ use crate::device::Device;
 use crate::world::{ASK, ONE, TWO, USDC, World, eventually, spec_of, wallet_of};
 use ionet_api::{CreateCluster, DeviceStateName, StateName};
 use ionet_coordinator::ControlError;
+use ionet_ledger::OpenLeaseOrder;
 use ionet_wire::message::Purpose;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -194,18 +195,19 @@ async fn a_lease_below_its_terms_is_refunded_and_one_closed_on_the_chain_is_woun
     let (supplier, device) = world.devices(&at, 1).await.pop().unwrap();
     let renter = world.wallet(10 * USDC).await;
 
-    // Not even a minute's money: the cluster fails and says so, every base unit comes back.
-    let quote = at.control.quote(spec_of(ONE)).await.unwrap();
-    let (lease, counter) = world.next_lease(&renter).await;
-    let mut order = world.order(&quote, counter);
-    order.deposit /= 100;
-    let body = CreateCluster { quote, lease };
-    let cluster = at.control.create(wallet_of(&renter), "half", body).await.unwrap();
-    world.ledger.open_lease(&renter, &order).await.unwrap();
-    let failed = world.cluster_is(&at, cluster.id, StateName::Failed).await;
-    assert!(failed.reason.unwrap().contains("deposit"));
-    world.settled(&at, cluster.id).await;
-    assert_eq!(world.tokens(&renter).await, 10 * USDC);
+    // Not even a minute's money, or an acceptance window that ends with the claims: the cluster
+    // fails and says so, every base unit comes back.
+    type Edit = fn(&mut OpenLeaseOrder);
+    let edits: [(Edit, &str); 2] =
+        [(|o| o.deposit /= 100, "deposit"), (|o| o.accept_s = 1, "window of at most 0 s")];
+    for (edit, says) in edits {
+        let cluster = world.create_with(&at, &renter, ONE, None, edit).await.unwrap();
+        let failed = world.cluster_is(&at, cluster.id, StateName::Failed).await;
+        let why = failed.reason.unwrap();
+        assert!(why.contains(says), "{why}");
+        world.settled(&at, cluster.id).await;
+        assert_eq!(world.tokens(&renter).await, 10 * USDC);
+    }
 
     // A client that closes with its own wallet and dies before it tells the coordinator.
     let cluster = world.create(&at, &renter, ONE).await.unwrap();

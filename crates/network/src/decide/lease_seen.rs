@@ -5,7 +5,7 @@ use crate::limits::FIRST_DEPOSIT_S_MIN;
 use crate::quote::deposit_needed;
 use crate::{
     At, Cluster, ClusterState, EndReason, Event, Facts, LeaseMismatch, LeaseStatus, LeaseView,
-    Money, Rejection,
+    Money, Rejection, accept_s_max,
 };
 use ionet_core::ClusterId;
 use ionet_units::{BaseUnits, Seconds};
@@ -115,6 +115,11 @@ fn mismatch(cluster: &Cluster, view: &LeaseView, now: At) -> Option<LeaseMismatc
     }
     if terms.vouch != spec.vouch {
         return Some(LeaseMismatch::Vouch);
+    }
+    let most_s = accept_s_max(view.claim_window_s);
+    if terms.accept_s > most_s {
+        let (found_s, claim_window_s) = (terms.accept_s, view.claim_window_s);
+        return Some(LeaseMismatch::Acceptance { found_s, most_s, claim_window_s });
     }
     if terms.expires_at <= now {
         return Some(LeaseMismatch::Expired { expires_at: terms.expires_at });

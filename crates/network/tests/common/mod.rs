@@ -11,6 +11,8 @@ use ionet_placement::Asks;
 use ionet_units::{BaseUnits, Bps, Rate};
 
 pub const FEE: Bps = Bps(200);
+/// The claim window of leases.
+pub const CLAIM_WINDOW_S: u64 = 120;
 pub const COORDINATOR: Wallet = Wallet([0xc0; 32]);
 
 pub fn device_id(n: u8) -> DeviceId {
@@ -332,6 +334,7 @@ pub fn lease_view(now: At, cluster: &Cluster) -> LeaseView {
             session: None,
             accept_s: 0,
         },
+        claim_window_s: CLAIM_WINDOW_S,
         status: LeaseStatus::Open,
     }
 }

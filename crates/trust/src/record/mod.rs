@@ -11,10 +11,12 @@
 //! What a record does not show: whom the coordinator did not ask, and that its clock was right
 //! between the marks. A device that keeps its own commitment can show that it is missing.
 
+mod adequacy;
 mod encode;
 mod proofs;
 mod replay;
 
+pub use adequacy::{CERTAIN, OPENINGS_MIN, PAIRS_MIN, is_weak, pieces, slips};
 pub use encode::{ENTRIES_MAX, RecordError};
 pub use proofs::{PROOF_BYTES_MAX, Proofs, encode_proof};
 pub use replay::{Disagreement, Replay, Replayed, SLOT_MS_MAX, replay};

@@ -6,6 +6,7 @@
 mod conduct;
 mod paper;
 mod refuse;
+mod share;
 mod show;
 mod sold;
 mod undercover;
@@ -26,9 +27,11 @@ use futures_util::future::join_all;
 use ionet_api::{Cluster, MemberView, Network, StateName};
 use ionet_core::{ChainRef, ClusterId};
 use ionet_inside::{Check, Draw, Finding, Word};
+use ionet_trust::inside::Paper;
 use rand::TryRngCore as _;
 use rand::seq::SliceRandom as _;
-use std::path::PathBuf;
+use share::Shared;
+use std::path::{Path, PathBuf};
 
 /// Members that are looked at: each takes two of a cluster's 128 streams. Of a larger cluster so
 /// many are drawn.
@@ -50,9 +53,22 @@ pub(crate) struct CheckArgs {
     light: bool,
     #[command(flatten)]
     demands: Demands,
-    /// Compute the findings of an earlier check again, from its file alone
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "only", "light"])]
+    #[command(flatten)]
+    share: ShareArgs,
+    /// Compute the findings of an earlier check again, from its file alone, or of one that was
+    /// handed in, by its name
+    #[arg(long, value_name = "FILE|CHECK", conflicts_with_all = ["id", "only", "light"])]
     replay: Option<PathBuf>,
+}
+
+/// Whether others see what was found.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct ShareArgs {
+    /// Keep what was found on this machine. Without it the signed record is handed in to the
+    /// coordinator: from then on anybody can read that this wallet rented these devices, when, for
+    /// how much, and what they showed
+    #[arg(long)]
+    no_share: bool,
 }
 
 /// `ionet cluster undercover`.
@@ -65,21 +81,34 @@ pub(crate) struct Checked {
     check: Check,
     findings: Vec<Finding>,
     evidence: PathBuf,
+    /// As it was signed, and whether it was handed in; none: it is somebody's old one.
+    paper: Option<(Paper, Shared)>,
 }
 
 /// `ionet cluster check`.
 pub(crate) async fn run(context: &Context, args: CheckArgs) -> Result<()> {
     if let Some(path) = args.replay {
-        let (check, _) = paper::read(&path)?;
+        let check = earlier(context, &path).await?;
         let findings = check.findings().or_fail(Kind::Usage, path.display())?;
-        return Checked { check, findings, evidence: path }.answer(context);
+        return Checked { check, findings, evidence: path, paper: None }.answer(context);
     }
     let id = args.id.ok_or_else(|| Failure::usage("name a cluster"))?;
     let program = program()?;
     let rest = context.signed_in().await?;
     let cluster: Cluster = rest.get(&format!("/v1/clusters/{id}")).await?;
     let scope = Scope { only: args.only, light: args.light, demands: args.demands };
-    check(context, &rest, &cluster, &program, &scope).await?.answer(context)
+    let mut checked = check(context, &rest, &cluster, &program, &scope).await?;
+    checked.share(&rest, args.share).await;
+    checked.answer(context)
+}
+
+/// An earlier check: a file, or one that was handed in.
+async fn earlier(context: &Context, what: &Path) -> Result<Check> {
+    let name = what.to_str().filter(|name| name.len() == 64 && hex::decode(name).is_ok());
+    match name.filter(|_| !what.exists()) {
+        None => paper::read(what),
+        Some(id) => paper::parsed(&context.rest()?.text(&format!("/v1/checks/{id}")).await?, &id),
+    }
 }
 
 impl Checked {
@@ -88,16 +117,33 @@ impl Checked {
         self.findings.iter().any(|f| f.outcome.is_bad())
     }
 
+    /// Lets others see it, unless they shall not.
+    pub(crate) async fn share(&mut self, rest: &Rest, args: ShareArgs) {
+        if let Some((paper, shared)) = self.paper.as_mut().filter(|_| !args.no_share) {
+            *shared = share::hand_in(rest, self.check.cluster, paper).await;
+        }
+    }
+
     /// For programs.
     pub(crate) fn json(&self) -> serde_json::Value {
-        show::json(&self.check, &self.findings, &self.evidence)
+        let mut value = show::json(&self.check, &self.findings, &self.evidence);
+        if let Some((_, shared)) = &self.paper
+            && let serde_json::Value::Object(more) = shared.json()
+        {
+            value.as_object_mut().expect("an object").extend(more);
+        }
+        value
     }
 
     /// For people.
     pub(crate) fn text(&self, context: &Context) -> String {
         let table = show::table(context.out, &self.check, &self.findings);
         let path = self.evidence.display();
-        format!("{table}\n\n  evidence       {path} (`ionet cluster check --replay` reads it)")
+        let shared = self.paper.as_ref().map(|(_, shared)| shared.text());
+        let shared = shared.map_or_else(String::new, |s| format!("\n  shared         {s}"));
+        format!(
+            "{table}\n\n  evidence       {path} (`ionet cluster check --replay` reads it){shared}"
+        )
     }
 
     /// Answers; a failed check is a failure.
@@ -170,9 +216,9 @@ pub(crate) async fn check(
     let mut inside = enter(rest, cluster.id, &members, program, scope.light).await?;
     conduct(&mut check, &mut inside).await?;
     join_all(inside.into_iter().filter_map(|i| i.door.ok()).map(visit::Visit::leave)).await;
-    let evidence = paper::write(context, &key, chain, &check).await?;
+    let (paper, evidence) = paper::write(context, &key, chain, &check).await?;
     let findings = check.findings().or_internal("the record")?;
-    Ok(Checked { check, findings, evidence })
+    Ok(Checked { check, findings, evidence, paper: Some((paper, Shared::Kept)) })
 }
 
 /// Unix milliseconds by this machine's clock.
@@ -216,15 +262,19 @@ pub(crate) async fn accept(
     rest: &Rest,
     cluster: &Cluster,
     program: &[u8],
-    demands: Demands,
+    (demands, share): (Demands, ShareArgs),
 ) -> Result<Checked> {
     let scope = Scope { demands, ..Scope::default() };
-    let checked = check(context, rest, cluster, program, &scope).await?;
+    let mut checked = check(context, rest, cluster, program, &scope).await?;
     if !checked.is_bad() {
+        checked.share(rest, share).await;
         return Ok(checked);
     }
+    // Sent back first: the acceptance window waits for nobody.
+    let back = refuse::refuse(context, cluster).await;
+    checked.share(rest, share).await;
     context.out.say(checked.text(context));
-    let back = refuse::refuse(context, cluster).await.map_err(|mut failure| {
+    let back = back.map_err(|mut failure| {
         let found = checked.failure("").message;
         failure.message = format!("{found}; sending it back failed: {}", failure.message);
         failure.hint(format!("`ionet cluster close {}` ends it", cluster.id))

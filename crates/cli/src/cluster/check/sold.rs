@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use ionet_api::{Cluster, Device, MemberView};
 use ionet_core::{Provenance, Quantity};
 use ionet_inside::{Hold, Least, Member, Multiply, Plan};
+use ionet_trust::inside::{HOLD_SHARE, PROVEN_SHARE, share_of};
 use ionet_trust::memory::{Memory, PASSES_MIN};
 
 /// Rounds as in a coordinator's trials, so that rates can be compared.
@@ -19,15 +20,10 @@ const LIGHT: Multiply =
 const PAIRS: u16 = 24;
 /// Bytes to hold where nothing more is demanded: a few seconds on one thread.
 const HOLD_BYTES: u64 = 64 << 20;
-/// Of what was sold, the part that is held at most unless more is demanded: Ray runs beside it.
-const HOLD_SHARE: u64 = 8;
 /// Bytes to write: scratch space is memory on some devices, and small.
 const DISK_BYTES: u64 = 32 << 20;
 /// Bytes over each link.
 const LINK_BYTES: u64 = 64 << 20;
-/// Part of its public figure that a chip must reach in a lease: it was proven on an idle machine,
-/// and in a container Ray, and whatever else the supplier sells, runs beside it.
-const PROVEN_SHARE: (u64, u64) = (1, 2);
 
 /// What the renter itself demands.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
@@ -178,12 +174,7 @@ fn at_least(bytes: u64) -> Result<u64> {
 /// Memory of a container, as its supplier says.
 fn memory_sold(device: &Device, cluster: &Cluster) -> Option<u64> {
     let slice = device.inventory.as_ref()?.slice;
-    Some(share(slice.memory_bytes, cluster.spec.chips_per_device, device.chips))
-}
-
-fn share(whole: u64, chips: u8, all: u8) -> u64 {
-    let (part, all) = (u128::from(chips), u128::from(all.max(1)));
-    (u128::from(whole) * part.min(all) / all) as u64
+    Some(share_of(slice.memory_bytes, cluster.spec.chips_per_device, device.chips))
 }
 
 fn least(plan: &Plan, scope: &Scope, cluster: &Cluster, device: Option<&Device>) -> Vec<Least> {
@@ -220,7 +211,7 @@ fn rate_sold(cluster: &Cluster, device: &Device) -> Option<Least> {
         f.name == "integer_multiply_adds_per_s" && f.known == Provenance::Proven
     };
     let figure = verdict.figures.iter().find(rate)?;
-    let whole = share(figure.value, cluster.spec.chips_per_device, device.chips);
+    let whole = share_of(figure.value, cluster.spec.chips_per_device, device.chips);
     let (part, of) = PROVEN_SHARE;
     let trial = figure.trial.map_or_else(String::new, |t| format!(" in trial {t}"));
     Some(Least {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 /// Bytes that are made, written and hashed at once.
-pub(crate) const PIECE_BYTES: usize = 1 << 20;
+pub const PIECE_BYTES: usize = 1 << 20;
 
 /// A key for one purpose, member and place, from a check's seed.
 pub fn key_of(seed: &[u8; 32], purpose: &str, number: u32) -> [u8; 32] {
@@ -13,7 +13,7 @@ pub fn key_of(seed: &[u8; 32], purpose: &str, number: u32) -> [u8; 32] {
 }
 
 /// Writes `bytes` bytes of the key's stream.
-pub(crate) fn pour(key: &[u8; 32], bytes: u64, into: &mut impl Write) -> std::io::Result<()> {
+pub fn pour(key: &[u8; 32], bytes: u64, into: &mut impl Write) -> std::io::Result<()> {
     let mut stream = blake3::Hasher::new_keyed(key).finalize_xof();
     let mut piece = vec![0u8; PIECE_BYTES];
     let mut left = bytes;

@@ -1,13 +1,13 @@
 //! From a record to findings. Client and replay call the same function, so what one says the
 //! other says.
 
-use crate::record::{
-    Check, Draw, Hold, LinkSeen, Member, Multiply, Proven, Seen, TooMuch, Transfer,
-};
-use crate::stream::{digest_of, key_of};
+use super::record::{Check, Hold, LinkSeen, Member, Multiply, Proven, Seen, TooMuch, Transfer};
+use super::stream::{digest_of, key_of};
+use crate::chain::Commitment;
+use crate::memory::{self, Verifier};
+use crate::proof::Proof;
+use crate::verify::Hour;
 use ionet_core::{DeviceId, Quantity};
-use ionet_trust::memory::{self, Verifier};
-use ionet_trust::{Beacon, Challenge, Commitment, Hour, Proof, Secret};
 use serde::{Deserialize, Serialize};
 
 /// Part of a time that the way to the container may explain: more, and slowness on the way would
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 const WAY_SHARE: u64 = 10;
 
 /// What a figure means for the lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// At least what was sold.
@@ -67,12 +67,13 @@ impl Check {
             let shape = task.shape().ok()?;
             let any = self.members.iter().any(|m| matches!(m.multiply, Some(Seen::Done(_))));
             any.then(|| {
-                Hour::new(shape, start(self.rounds), late(self.rounds), task.openings.into())
+                let (start, late) = (self.rounds.start(), self.rounds.challenge());
+                Hour::new(shape, start, late, task.openings.into())
             })
         });
         let verifier = self.plan.hold.and_then(|task| {
             let (memory, count) = (task.memory().ok()?, task.openings.into());
-            Some(Verifier::new(memory, start(self.passes), late(self.passes), count))
+            Some(Verifier::new(memory, self.passes.start(), self.passes.challenge(), count))
         });
         let mut found = Vec::new();
         for (number, member) in self.members.iter().enumerate() {
@@ -185,16 +186,6 @@ fn of<T>(member: &Member, seen: Option<&Seen<T>>, figure: impl FnOnce(&T) -> Fig
     }
 }
 
-fn start(draw: Draw) -> Beacon {
-    Beacon(draw.beacon.0)
-}
-
-fn late(draw: Draw) -> Challenge {
-    let secret = Secret(draw.secret.0);
-    Challenge::new(&start(draw), &Beacon(draw.late.0), &secret, &secret.precommitment())
-        .expect("the promise is the secret's own")
-}
-
 fn rounds(member: &Member, task: &Multiply, hour: Option<&Hour>, seen: &Proven) -> Figure {
     let (Some(hour), Ok(shape)) = (hour, task.shape()) else {
         return Err("no such product".into());
@@ -245,6 +236,3 @@ fn join(one: &str, other: &str) -> String {
 fn cut(why: &str) -> String {
     why.chars().filter(|c| !c.is_control()).take(160).collect()
 }
-
-#[cfg(test)]
-mod tests;

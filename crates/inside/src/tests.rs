@@ -1,10 +1,10 @@
 //! An honest check of two members, made by the program's own parts, and everything that may be
 //! wrong with one.
 
-use super::*;
-use crate::record::{Blob, Least, Plan, Word, limits};
 use crate::work::{Begun, Done};
-use ionet_core::{ClusterId, Wallet};
+use crate::*;
+use ionet_core::{ClusterId, DeviceId, Quantity, Wallet};
+use ionet_trust::{Beacon, Secret};
 
 const SECOND: u64 = 1_000_000;
 const BYTES: u64 = 5_000_000;
@@ -17,7 +17,7 @@ fn draw(n: u8) -> Draw {
 }
 
 fn proven(draw: Draw, device: DeviceId, work: impl Fn(Begun) -> Done) -> Seen<Proven> {
-    let begun = Begun { beacon: start(draw), device };
+    let begun = Begun { beacon: draw.start(), device };
     let done = work(begun);
     let commitment = Word(done.commitment());
     let (late, secret) = (Beacon(draw.late.0), Secret(draw.secret.0));

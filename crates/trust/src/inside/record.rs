@@ -1,10 +1,12 @@
 //! What a check asked for and what came back: everything from which its findings follow.
 
+use crate::chain::Beacon;
+use crate::challenge::{Challenge, Secret};
+use crate::memory::{Memory, PASSES_MAX, SizeError};
+use crate::shape::{Entries, Shape, ShapeError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ionet_core::{ClusterId, DeviceId, Quantity, Wallet};
-use ionet_trust::memory::{Memory, SizeError};
-use ionet_trust::{Entries, Shape, ShapeError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Bounds of what a check may hold. A record may come from anybody: replaying one must end soon.
@@ -138,6 +140,20 @@ pub struct Draw {
     pub late: Word,
     /// The same.
     pub secret: Word,
+}
+
+impl Draw {
+    /// From what the work grew.
+    pub const fn start(&self) -> Beacon {
+        Beacon(self.beacon.0)
+    }
+
+    /// From what the openings follow.
+    pub fn challenge(&self) -> Challenge {
+        let secret = Secret(self.secret.0);
+        Challenge::new(&self.start(), &Beacon(self.late.0), &secret, &secret.precommitment())
+            .expect("the promise is the secret's own")
+    }
 }
 
 /// What came of one order.
@@ -315,7 +331,7 @@ impl Plan {
             let fits = task.memory().is_ok() && task.bytes <= limits::HOLD_BYTES_MAX;
             ensure(fits, "bytes to hold")?;
             ensure((1..=limits::OPENINGS_MAX).contains(&task.openings), "openings of passes")?;
-            ensure(task.passes <= ionet_trust::memory::PASSES_MAX, "too many passes")?;
+            ensure(task.passes <= PASSES_MAX, "too many passes")?;
         }
         let fits = |bytes: Option<u64>| {
             bytes.is_none_or(|b| (1..=limits::TRANSFER_BYTES_MAX).contains(&b))
