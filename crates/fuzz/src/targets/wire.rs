@@ -1,7 +1,7 @@
 //! Messages in CBOR: between device and coordinator, and between renter and container.
 
 use crate::heap::bounded;
-use ionet_core::{DeviceId, Region, SIGNALS_MAX, TEXT_BYTES_MAX};
+use ionet_core::{DeviceId, Region, SIGNALS_MAX, TEXT_BYTES_MAX, lengths_hold};
 use ionet_inside::frame::{FRAME_BYTES_MAX, Frames, encode};
 use ionet_inside::{Answer, Order};
 use ionet_trust::signals::{Duplicates, Hosting, Report, Sighting, built_in};
@@ -17,10 +17,13 @@ mod seeds;
 
 pub(crate) use seeds::{frames_seeds, message_seeds};
 
-/// Memory that a decoder of CBOR may take for each byte, and besides. A list that says it has a
-/// million members is given room for a thousandth of them before the first is there; lists nest.
-const TIMES: usize = 256;
-const FIXED: usize = 4 << 20;
+/// Memory that a decoder of CBOR may take for each byte, and besides: members of lists are larger
+/// than the byte that each is at least.
+const TIMES: usize = 512;
+const FIXED: usize = 16 << 10;
+
+/// Deeper than any message nests.
+const NESTING_MAX: usize = 32;
 
 /// Which message the first byte stands for.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +68,14 @@ pub(crate) fn message(bytes: &[u8]) {
 }
 
 fn read<M: DeserializeOwned + Serialize>(bytes: &[u8]) -> Option<M> {
-    let message: M = bounded(bytes.len(), TIMES, FIXED, || frame::decode(bytes)).ok()?;
+    let decoded = bounded(bytes.len(), TIMES, FIXED, || frame::decode(bytes));
+    // Lengths are looked at beforehand: that refuses nothing that a decoder would have read.
+    let mut rest = bytes;
+    let plainly: Result<M, _> =
+        ciborium::de::from_reader_with_recursion_limit(&mut rest, NESTING_MAX);
+    let whole = plainly.is_ok() && rest.is_empty();
+    assert!(!whole || lengths_hold(bytes), "what can be read holds its lengths");
+    let message: M = decoded.ok()?;
     // CBOR has many forms of one message; ours is the one that we write.
     let written = cbor(&message);
     let again: M = frame::decode(&written).expect("what we write, we read");
