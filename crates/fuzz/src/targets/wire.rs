@@ -75,6 +75,7 @@ fn read<M: DeserializeOwned + Serialize>(bytes: &[u8]) -> Option<M> {
         ciborium::de::from_reader_with_recursion_limit(&mut rest, NESTING_MAX);
     let whole = plainly.is_ok() && rest.is_empty();
     assert!(!whole || lengths_hold(bytes), "what can be read holds its lengths");
+    assert_eq!(decoded.is_ok(), whole, "a frame is one message");
     let message: M = decoded.ok()?;
     // CBOR has many forms of one message; ours is the one that we write.
     let written = cbor(&message);
