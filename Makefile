@@ -8,6 +8,7 @@ CARGO ?= cargo
 WORKERS ?= 4
 PURGE ?=
 # How long `make fuzz-market` runs: until one of them is over; a million steps if neither is said.
+# `make fuzz-proofs` shares its MINUTES among all targets.
 MINUTES ?=
 STEPS ?=
 # What a binary is made of: one that was built from exactly this is used as it is.
@@ -71,6 +72,11 @@ test-red-team: setup ## attackers against the proofs of chips; compares docs/ver
 fuzz-market: setup ## random histories of the market program and its model (MINUTES=, STEPS=)
 	$(CARGO) build --release --locked -p ionet-program-tests --bin fuzz_market
 	MINUTES=$(MINUTES) STEPS=$(STEPS) target/release/fuzz_market
+
+.PHONY: fuzz-proofs
+fuzz-proofs: setup ## hostile bytes against parsers of proofs (MINUTES=5; installs cargo-fuzz)
+	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
+	scripts/fuzz-proofs.sh $(MINUTES)
 
 .PHONY: lint
 lint: ## format and clippy, no warnings

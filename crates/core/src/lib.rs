@@ -11,6 +11,7 @@
 //! ```
 
 pub mod catalogue;
+mod cbor;
 mod enrolment;
 mod id;
 mod image;
@@ -24,6 +25,7 @@ mod spec;
 mod statement;
 
 pub use catalogue::{ChipClass, ChipKind};
+pub use cbor::lengths_hold;
 pub use enrolment::{
     DeviceGrant, DeviceRequest, Enrolment, EnrolmentError, GRANT_SECONDS_MAX, REQUEST_SECONDS_MAX,
     SignedGrant, SignedRequest,

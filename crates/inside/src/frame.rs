@@ -64,6 +64,9 @@ impl Frames {
         }
         let Some(frame) = body.get(..length) else { return Ok(None) };
         let malformed = |e: String| FrameError::Malformed(e);
+        if !ionet_core::lengths_hold(frame) {
+            return Err(malformed("a length that its frame does not hold".to_owned()));
+        }
         let mut rest = frame;
         let message = ciborium::de::from_reader_with_recursion_limit(&mut rest, NESTING_MAX)
             .map_err(|e| malformed(e.to_string()))?;
@@ -147,6 +150,7 @@ mod tests {
         for wrong in [
             framed(&[]),
             framed(&deep),
+            framed(&[0x9b, 0, 0, 0, 255, 255, 255, 255, 255, 0]),
             framed(&long),
             framed(b"sh: 1: not found"),
             encode(&Order::Ping).unwrap(),

@@ -109,6 +109,15 @@ fn a_file_with_a_mistake_is_refused() {
         "2000::/3",
         "2002::/20",
         "::ffff:0:0/96",
+        // These begin with an address that somebody may have, and reach into one that nobody has.
+        "100.0.0.0/8",
+        "172.0.0.0/8",
+        "192.0.0.0/16",
+        "192.0.2.128/25",
+        "192.128.0.0/9",
+        "198.48.0.0/12",
+        "2001:c00::/22",
+        "2001:db8:8000::/33",
     ] {
         assert!(matches!(range(reserved), HostingError::Reserved(_)), "{reserved}");
     }

@@ -64,8 +64,12 @@ pub async fn read<M: DeserializeOwned>(
     decode(&bytes)
 }
 
-/// Reads one message from the bytes of a frame, without its length.
+/// Reads one message from the bytes of a frame, without its length. What that takes of memory is
+/// bounded by what is there, not by what it says.
 pub fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, FrameError> {
+    if !ionet_core::lengths_hold(bytes) {
+        return Err(FrameError::Malformed("a length that its frame does not hold".to_owned()));
+    }
     let mut rest = bytes;
     let message = ciborium::de::from_reader_with_recursion_limit(&mut rest, NESTING_MAX)
         .map_err(|e| FrameError::Malformed(e.to_string()))?;

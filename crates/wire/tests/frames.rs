@@ -260,6 +260,12 @@ fn malformed_messages_are_refused() {
     let trailing = [&good[..], &[0]].concat();
     assert!(matches!(frame::decode::<ToDevice>(&trailing), Err(FrameError::Malformed(_))));
     // Arrays in arrays: refused before the stack is at its end.
+    // A list of four thousand millions in a frame of a few bytes is not made room for.
+    let said = [&[0xa2, 0x64][..], b"kind", &[0x9a, 255, 255, 255, 255]].concat();
+    match frame::decode::<ToDevice>(&said) {
+        Err(FrameError::Malformed(why)) => assert!(why.contains("does not hold"), "{why}"),
+        other => panic!("{other:?}"),
+    }
     let deep = vec![0x81; FRAME_BYTES_MAX];
     assert!(matches!(frame::decode::<ToDevice>(&deep), Err(FrameError::Malformed(_))));
     // An array that claims 2^62 entries takes no memory.

@@ -42,7 +42,7 @@ pub enum HostingError {
     /// Not `address/bits`, or bits are set behind the range's own.
     #[error("`{0}` is not a range such as 45.76.0.0/15")]
     Range(String),
-    /// Wider than any provider's, or private, local, or for documentation.
+    /// Wider than any provider's, or some of it is private, local, or for documentation.
     #[error("`{0}` cannot be a hosting provider's")]
     Reserved(String),
     /// It stands there twice.
@@ -132,7 +132,7 @@ impl Hosting {
                 if bits > 32 || number != head4(number, bits) {
                     return Err(wrong());
                 }
-                if bits < V4_BITS_MIN || !is_public4(at) {
+                if bits < V4_BITS_MIN || !is_public4(number, bits) {
                     return Err(HostingError::Reserved(told()));
                 }
                 self.v4.insert((bits, number), provider)
@@ -142,7 +142,7 @@ impl Hosting {
                 if bits > 128 || number != head6(number, bits) {
                     return Err(wrong());
                 }
-                if bits < V6_BITS_MIN || !is_public6(at) {
+                if bits < V6_BITS_MIN || !is_public6(number, bits) {
                     return Err(HostingError::Reserved(told()));
                 }
                 self.v6.insert((bits, number), provider)
@@ -196,15 +196,41 @@ fn is_date(text: &str) -> bool {
         })
 }
 
-fn is_public4(at: Ipv4Addr) -> bool {
-    let [a, b, ..] = at.octets();
-    let shared = a == 100 && (64..128).contains(&b);
-    let own = at.is_private() || at.is_loopback() || at.is_link_local() || shared;
-    !(own || a == 0 || a >= 224 || at.is_documentation())
+/// Nobody's, everybody's at home, or of documents: no provider's range may reach into any.
+const RESERVED_V4: [(Ipv4Addr, u8); 11] = [
+    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::new(10, 0, 0, 0), 8),
+    (Ipv4Addr::new(100, 64, 0, 0), 10),
+    (Ipv4Addr::new(127, 0, 0, 0), 8),
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    (Ipv4Addr::new(172, 16, 0, 0), 12),
+    (Ipv4Addr::new(192, 0, 2, 0), 24),
+    (Ipv4Addr::new(192, 168, 0, 0), 16),
+    (Ipv4Addr::new(198, 51, 100, 0), 24),
+    (Ipv4Addr::new(203, 0, 113, 0), 24),
+    (Ipv4Addr::new(224, 0, 0, 0), 3),
+];
+
+/// The same of global unicast, 2000::/3: documentation and tunnels.
+const RESERVED_V6: [(Ipv6Addr, u8); 3] = [
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),
+];
+
+fn is_public4(at: u32, bits: u8) -> bool {
+    // Of two ranges that meet, the smaller one lies in the larger one.
+    let meets = |(other, its): (Ipv4Addr, u8)| {
+        let shorter = bits.min(its);
+        head4(at, shorter) == head4(other.into(), shorter)
+    };
+    !RESERVED_V4.into_iter().any(meets)
 }
 
-/// Global unicast, 2000::/3, without the ranges for documentation and tunnels.
-fn is_public6(at: Ipv6Addr) -> bool {
-    let [a, b, ..] = at.segments();
-    a & 0xe000 == 0x2000 && (a, b) != (0x2001, 0xdb8) && (a, b) != (0x2001, 0) && a != 0x2002
+fn is_public6(at: u128, bits: u8) -> bool {
+    let meets = |(other, its): (Ipv6Addr, u8)| {
+        let shorter = bits.min(its);
+        head6(at, shorter) == head6(other.into(), shorter)
+    };
+    at >> 125 == 1 && !RESERVED_V6.into_iter().any(meets)
 }
