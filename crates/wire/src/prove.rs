@@ -22,8 +22,8 @@ pub const CHIP_FEATURE: &str = "prove-chip/1";
 /// It drives all of several chips of its inventory, each for itself, all at once: a trial opens a
 /// stream for each.
 pub const CHIPS_FEATURE: &str = "prove-chips/1";
-/// Its chips' matrix units found the processor's bits when the device started: they can be asked for
-/// [`ionet_core::Units::Matrix`]. Nothing else of a chip ever stands in for them.
+/// Its chips' matrix units found the processor's bits when the device started: they can be asked
+/// for [`ionet_core::Units::Matrix`]. Nothing else of a chip ever stands in for them.
 pub const MATRIX_FEATURE: &str = "prove-matrix/1";
 
 /// Coordinator to device.

@@ -102,9 +102,9 @@ impl Proving {
     }
 }
 
-/// The chips that trials drive: those of the inventory, all of one class, if drivers show as many of
-/// their vendor. Whatever a processor stands in for is none. Loads drivers, and compares what matrix
-/// units find: may take a few seconds.
+/// The chips that trials drive: those of the inventory, all of one class, if drivers show as many
+/// of their vendor. Whatever a processor stands in for is none. Loads drivers, and compares what
+/// matrix units find: may take a few seconds.
 pub(crate) fn find_chips(inventory: &Inventory) -> Vec<Unit> {
     let Some(class) = inventory.chip_class() else { return Vec::new() };
     let vendor = match class.row().kind {

@@ -1,5 +1,5 @@
-//! The conversation with one chip of a device. Whatever it does or does not, the trial hears of it in time:
-//! once about each of its tasks, and once about its proofs.
+//! The conversation with one chip of a device. Whatever it does or does not, the trial hears of it
+//! in time: once about each of its tasks, and once about its proofs.
 
 use super::ask::Assignment;
 use super::settings::TrialSettings;

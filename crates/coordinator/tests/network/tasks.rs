@@ -117,8 +117,8 @@ async fn each_task_has_its_own_beacon_and_time_and_nobody_gains_by_either() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chip_that_a_worker_drives_is_judged_by_its_class() {
-    let table = "rtx-3060 | 1 | 1 | 1 | 1 | 1 | 999 | 100 | measured nowhere: a table of this test\n\
-                 rtx-4090 | 900000000 | 1 | 1 | 1 | 1 | 1 | 500 | measured nowhere: nothing has this\n";
+    let table = "rtx-3060 | 1 | 1 | 1 | 1 | 1 | 999 | 100 | measured nowhere: this test\n\
+                 rtx-4090 | 900000000 | 1 | 1 | 1 | 1 | 1 | 500 | measured nowhere: nothing\n";
     let mut world = world(3_600).await;
     let rows: &'static Rows = Box::leak(Box::new(Rows::parse(table).unwrap()));
     world.config.trials.as_mut().unwrap().rows = Some(rows);

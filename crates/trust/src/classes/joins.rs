@@ -4,8 +4,8 @@
 //! its pairs are drawn anew over *all* pages, by the root of the pass before. A chip that holds a
 //! share `s` of the pages shares `2 s (1 - s)` of all pairs with others, and of each at least one
 //! page crosses to or from it, since both are needed to mix and neither can be told in fewer
-//! bytes. Of `M` bytes in pairs that is `M s (1 - s)` a pass, over ports that carry `B` each way, so
-//! a pass takes at least `M s (1 - s) / 2B`. At a rate of `L` bytes read and written a second it
+//! bytes. Of `M` bytes in pairs that is `M s (1 - s)` a pass, over ports that carry `B` each way,
+//! so a pass takes at least `M s (1 - s) / 2B`. At a rate of `L` bytes read and written a second it
 //! takes `2 M / L`. So
 //!
 //! ```text
@@ -17,8 +17,8 @@
 //! links that reach only one neighbour counted as if they reached all, are in the joiners' favour.
 //!
 //! What is left is a covering problem in whole numbers, over three resources: both rates, and pages
-//! held. [`cheapest_join`] branches over classes; a branch ends where even the cheapest chip for one
-//! resource cannot fill it below what was found.
+//! held. [`cheapest_join`] branches over classes; a branch ends where even the cheapest chip for
+//! one resource cannot fill it below what was found.
 
 use super::arbitrage::Arbitrage;
 use super::table::{Row, Rows};

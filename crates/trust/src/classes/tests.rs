@@ -111,8 +111,8 @@ proptest! {
     fn the_search_finds_what_there_is(numbers: [u8; 15]) {
         let n = numbers.map(|n| u64::from(n % 20) + 1);
         let line = |name: &str, n: &[u64]| {
-            format!("{name} | {} | {} | {} | {} | 9 | 1 | {} | data-sheet x\n", n[0], n[1], n[2], n[3],
-                n[4])
+            let [a, b, c, d, e] = n[..] else { unreachable!() };
+            format!("{name} | {a} | {b} | {c} | {d} | 9 | 1 | {e} | data-sheet x\n")
         };
         let text = [line("t4", &n[..5]), line("l4", &n[5..10]), line("h200", &n[10..])].concat();
         let rows = Rows::parse(&text).unwrap();
