@@ -118,6 +118,14 @@ fn empty_record() -> Record {
     }
 }
 
+/// A device of the trial. One byte is all that two of them differ by: a mutation that makes one of
+/// the other is near.
+pub fn device(n: u8) -> DeviceId {
+    let mut key = [0; 32];
+    key[31] = n;
+    DeviceId(key)
+}
+
 /// What a device of the trial does about one task.
 fn answer(record: &Record, device: DeviceId, number: usize, task: &Task) -> (Answer, Vec<u8>) {
     let challenge = record.challenge().expect("its own promise");
@@ -131,7 +139,7 @@ fn answer(record: &Record, device: DeviceId, number: usize, task: &Task) -> (Ans
         None => passes(&challenge, beacon, device, number as u8),
     };
     // The second device's last proof is damaged.
-    if device.0[0] == 2 && number == 2 {
+    if device == self::device(2) && number == 2 {
         proven.bytes[40] ^= 1;
     }
     let question = Question::new(task, beacon, challenge).expect("a task");
@@ -146,7 +154,7 @@ pub static TRIAL: LazyLock<Trial> = LazyLock::new(|| {
     let mut record = empty_record();
     let mut proofs = Vec::new();
     for n in 1..=7u8 {
-        let device = DeviceId([n; 32]);
+        let device = device(n);
         let assignment = u8::from(n > 2);
         let mut answers = Vec::new();
         let tasks = record.assignments[usize::from(assignment)].clone();

@@ -1,6 +1,6 @@
 //! A record and proofs from anybody, computed again.
 
-use crate::honest::TRIAL;
+use crate::honest::{TRIAL, device};
 use ionet_core::{DeviceId, Task};
 use ionet_trust::record::{
     Outcome, Proofs, Record, Replay, Replayed, encode_proof, proof_hash, replay as again,
@@ -18,7 +18,7 @@ const TASKS_MAX: usize = 64;
 ///
 /// The honest trial agrees with itself. In any other, an agreeing outcome is the one that the
 /// record says; and as long as everything is as it was anchored, nobody has proven more than in
-/// the honest one.
+/// the honest one, nor by another proof.
 pub(crate) fn replay(bytes: &[u8]) {
     let Some((&[names, low, high], rest)) = bytes.split_first_chunk::<3>() else { return };
     let length = usize::from(u16::from_le_bytes([low, high])).min(rest.len());
@@ -47,6 +47,9 @@ pub(crate) fn replay(bytes: &[u8]) {
         let proven = matches!(task.outcome, Outcome::Proven(_));
         if same && proven {
             assert_eq!(outcome(&honest.record, &task.device, task.number), task.outcome);
+            let own = Proofs::new(&honest.proofs).expect("an honest file");
+            let shown = proofs.get(&task.device, task.number);
+            assert_eq!(shown, own.get(&task.device, task.number), "another proof");
         }
     }
 }
@@ -99,7 +102,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let honest = &*TRIAL;
     // One device with one task is quicker to mutate than all of them.
     let mut one = honest.record.clone();
-    let device = DeviceId([3; 32]);
+    let device = device(3);
     one.entries.retain(|entry| entry.device == device);
     let proofs = Proofs::new(&honest.proofs).expect("an honest file");
     let proof = proofs.get(&device, 0).expect("an honest proof");
