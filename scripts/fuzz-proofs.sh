@@ -22,12 +22,13 @@ cargo fuzz build --fuzz-dir crates/fuzz --sanitizer none --no-cfg-fuzzing --code
 failed=()
 for target in "${targets[@]}"; do
   kept=target/fuzz-proofs/$target
+  corpus=crates/fuzz/corpus/$target
   mkdir -p "$kept"
   echo "fuzz: $target, ${seconds} s"
-  IONET_FUZZ_TARGET=$target "target/$host/release/fuzz_proofs" "$kept" "crates/fuzz/corpus/$target" \
-    -artifact_prefix="crates/fuzz/corpus/$target/found-" -max_total_time="$seconds" \
-    -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 >"$kept.log" 2>&1 || failed+=("$target")
-  grep -E '^#[0-9]+.*(DONE|INITED)|panicked|^stat::(number_of_executed|average)' "$kept.log" || true
+  IONET_FUZZ_TARGET=$target "target/$host/release/fuzz_proofs" "$kept" "$corpus" \
+    -artifact_prefix="$corpus/found-" -max_total_time="$seconds" -timeout=10 \
+    -rss_limit_mb=1024 -print_final_stats=1 >"$kept.log" 2>&1 || failed+=("$target")
+  grep -aE '^#[0-9]+.*(DONE|INITED)|panicked' "$kept.log" || true
 done
 if [ ${#failed[@]} -gt 0 ]; then
   echo "fuzz: found something: ${failed[*]} (target/fuzz-proofs/<target>.log)" >&2

@@ -35,7 +35,7 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
-    Target { name: "proof", run: proof::products, seeds: proof::product_seeds, bytes_max: 8_192 },
+    Target { name: "proof", run: proof::products, seeds: proof::product_seeds, bytes_max: 20_000 },
     Target { name: "memory", run: proof::memory, seeds: proof::memory_seeds, bytes_max: 16_384 },
     Target { name: "record", run: record::record, seeds: record::record_seeds, bytes_max: 8_192 },
     Target { name: "proofs", run: record::proofs, seeds: record::proofs_seeds, bytes_max: 8_192 },

@@ -32,6 +32,8 @@ pub(crate) fn check(bytes: &[u8]) {
         return;
     }
     assert!(check.members.len() <= limits::MEMBERS_MAX && check.links.len() <= limits::LINKS_MAX);
+    let known = |member: u32| (member as usize) < check.members.len();
+    assert!(check.links.iter().all(|link| known(link.from) && known(link.to)));
     if !is_quick(&check) {
         return;
     }

@@ -7,8 +7,9 @@ use ionet_trust::memory::{self, Memory, PASSES_MAX, Trail, Verifier};
 use ionet_trust::{Chain, Entries, Hour, Proof, ROUNDS_MAX, Seed, Shape, shared_seed};
 use std::sync::LazyLock;
 
-/// Rounds of the honest proof.
-const ROUNDS: u32 = 3;
+/// Rounds of the honest proof: more than are opened, so that some roots are bound by the commitment
+/// alone.
+const ROUNDS: u32 = 8;
 
 struct Products {
     hour: Hour,
@@ -78,9 +79,15 @@ fn product(shape: Shape, seed: &Seed, b: &[i8], row: usize, columns: usize) -> V
 pub(crate) fn product_seeds() -> Vec<Vec<u8>> {
     let small = honest::rounds(&PRODUCTS.hour, START, DEVICE, 1);
     let none = vec![0; 3 + 32 + 4 + 32 * 12];
+    // As many roots as there may be, and one more.
+    let most = |rounds: u32| {
+        [&[1, rounds as u8, (rounds >> 8) as u8][..], &vec![5; rounds as usize * 32]].concat()
+    };
     tagged([
         (0, PRODUCTS.honest.bytes.clone()),
         (0, small.bytes),
+        (8, most(ROUNDS_MAX)),
+        (8, most(ROUNDS_MAX + 1)),
         (1, [&[1, 1, 0][..], &none[3..]].concat()),
         (3, vec![1, 0xff, 1]),
     ])
@@ -127,8 +134,12 @@ pub(crate) fn memory(bytes: &[u8]) {
 }
 
 pub(crate) fn memory_seeds() -> Vec<Vec<u8>> {
+    let most =
+        |passes: u32| [&[1, passes as u8, 0][..], &vec![5; (passes as usize + 1) * 32]].concat();
     tagged([
         (0, PASSES_OVER.honest.bytes.clone()),
+        (4, most(PASSES_MAX)),
+        (4, most(PASSES_MAX + 1)),
         (1, vec![1, 1, 0]),
         (3, [&[1, 2, 0][..], &[7; 3 * 32]].concat()),
     ])

@@ -1,7 +1,7 @@
 //! A trial's record, its file of proofs, and promises on the chain: decoding alone.
 
 use crate::heap::bounded;
-use crate::honest::TRIAL;
+use crate::honest::{TRIAL, device};
 use ionet_core::{TASKS_MAX, TrialId};
 use ionet_trust::record::{
     Answer, ENTRIES_MAX, Entry, Lane, Outcome, PROOF_BYTES_MAX, Proofs, Record, anchor_text,
@@ -70,9 +70,9 @@ pub(crate) fn proofs(bytes: &[u8]) {
 }
 
 pub(crate) fn proofs_seeds() -> Vec<Vec<u8>> {
-    let device = |n: u8| ionet_core::DeviceId([n; 32]);
     let two = [encode_proof(&device(2), 0, b"bb"), encode_proof(&device(1), 1, b"")].concat();
-    vec![Vec::new(), two]
+    let tasks = [encode_proof(&device(1), 1, b"bb"), encode_proof(&device(1), 0, b"")].concat();
+    vec![Vec::new(), two, tasks]
 }
 
 /// A promise is of one lane, and is in the words in which it would be written.

@@ -18,7 +18,7 @@ const TASKS_MAX: usize = 64;
 ///
 /// The honest trial agrees with itself. In any other, an agreeing outcome is the one that the
 /// record says; and as long as everything is as it was anchored, nobody has proven more than in
-/// the honest one.
+/// the honest one, nor by another proof.
 pub(crate) fn replay(bytes: &[u8]) {
     let Some((&[names, low, high], rest)) = bytes.split_first_chunk::<3>() else { return };
     let length = usize::from(u16::from_le_bytes([low, high])).min(rest.len());

@@ -124,12 +124,27 @@ pub(crate) fn frames(bytes: &[u8]) {
 fn heard_alike<M: DeserializeOwned + Serialize + PartialEq + Debug>(stream: &[u8], piece: usize) {
     let whole = bounded(stream.len(), TIMES, FIXED, || heard::<M>(stream, stream.len().max(1)));
     assert_eq!(whole, heard::<M>(stream, piece));
+    // Frame by frame, with the other room's decoder, which lets messages nest deeper.
+    assert!(plainly::<M>(stream).starts_with(&whole.0), "a frame is one message");
     for message in whole.0 {
         let mut frames = Frames::default();
         frames.push(&encode(&message).expect("as short as it came"));
         assert_eq!(frames.take(), Ok(Some(message)));
         assert!(frames.is_empty());
     }
+}
+
+fn plainly<M: DeserializeOwned>(mut stream: &[u8]) -> Vec<M> {
+    let mut messages = Vec::new();
+    while let Some((length, rest)) = stream.split_first_chunk() {
+        let Some((body, rest)) = rest.split_at_checked(u32::from_be_bytes(*length) as usize) else {
+            break;
+        };
+        let Ok(message) = frame::decode(body) else { break };
+        messages.push(message);
+        stream = rest;
+    }
+    messages
 }
 
 /// The messages, and whether the stream ended in an error.
