@@ -165,19 +165,42 @@ fn line(name: &str, rates: &Rates, claim: Option<&Row>) -> String {
     )
 }
 
-/// A card's row, and which classes its rates fit: by its matrix units too, if they were measured. A
+/// In which class a card's rates place it: the first of those that they do not contradict.
+fn placed(proven: &Proven) -> anyhow::Result<String> {
+    let fits = fits(&Rows::parse(CALIBRATION)?, proven);
+    let found: Vec<String> = fits.iter().map(|fit| fit.class.to_string()).collect();
+    Ok(match found.split_first() {
+        Some((class, [])) => format!("Its rates place it in {class}."),
+        Some((class, others)) => {
+            format!("Its rates place it in {class}; they also reach {}.", others.join(", "))
+        }
+        None => "Its rates are those of no class.".to_owned(),
+    })
+}
+
+/// A card's row, and where its rates place it: by its matrix units too, if they were measured. A
 /// row that could not be read again is an error.
 fn calibrated(row: &Row, measured: bool, into: Option<&Path>) -> anyhow::Result<String> {
     Rows::default().merge(row.clone())?;
     let [integer, matrix, stream, bytes] = row.typical().map(Some);
     let proven = Proven { integer, matrix: matrix.filter(|_| measured), stream, bytes };
-    let found: Vec<String> =
-        fits(&Rows::parse(CALIBRATION)?, &proven).iter().map(|fit| fit.class.to_string()).collect();
     if let Some(path) = into {
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-        writeln!(file, "{row}").with_context(|| format!("cannot write {}", path.display()))?;
+        write!(file, "\n{}", row.appended())
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(format!("\n    {row}\n\nIts rates are those of: {}.\n", found.join(", ")))
+    Ok(format!("\n    {row}\n\n{}\n", placed(&proven)?))
+}
+
+/// Where the rates of a card of no known class place it. Of its memory nothing is known.
+fn stranger(chip: &Chip, rates: &Rates) -> anyhow::Result<String> {
+    let proven = Proven {
+        integer: Some(rates.integer as u64),
+        matrix: rates.matrix.map(|(rate, _)| rate as u64),
+        stream: Some(rates.stream as u64),
+        bytes: None,
+    };
+    Ok(format!("\n{chip} is in no class by its name. {}\n", placed(&proven)?))
 }
 
 /// Text for the section; rows of cards are appended to `into`.
@@ -202,6 +225,8 @@ pub(crate) fn measure(into: Option<&Path>) -> anyhow::Result<String> {
         if let Some(claim) = claim {
             let row = row(&chip.name, claim, &rates, &date);
             cards += &calibrated(&row, rates.matrix.is_some(), into)?;
+        } else if !chip.software {
+            cards += &stranger(&chip, &rates)?;
         }
     }
     Ok(format!(
@@ -239,8 +264,10 @@ mod tests {
         let row = row("NVIDIA GeForce RTX 4090", claim, &rates, "2026-11-24");
         let file = tempfile::NamedTempFile::new().unwrap();
         let text = calibrated(&row, true, Some(file.path())).unwrap();
-        assert!(text.contains("rtx-4090"), "{text}");
-        let written = Rows::parse(&std::fs::read_to_string(file.path()).unwrap()).unwrap();
+        assert!(text.contains("place it in rtx-4090"), "{text}");
+        // As it stands in the data, behind the claim of its class.
+        let written = std::fs::read_to_string(file.path()).unwrap();
+        let written = Rows::parse(&[CALIBRATION, &written].concat()).unwrap();
         assert_eq!(written.get(class), Some(&row));
         assert!(matches!(row.source, Source::Measured(_)));
     }

@@ -45,9 +45,9 @@ struct Args {
     /// Pairs of cluster starts
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// A file to which measured rows of calibration data are appended
-    #[arg(long)]
-    calibration: Option<PathBuf>,
+    /// The calibration data, to which a row is appended for each known card that was measured
+    #[arg(long, default_value = "crates/trust/data/calibration.toml")]
+    calibration: PathBuf,
     /// Only these sections
     #[arg(long, value_enum)]
     only: Vec<report::Section>,
@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
         report.section(report::Section::WalletGraph, &wallet_graph::measure()?);
     }
     if wanted(report::Section::Proving) {
-        let text = [proving::measure()?, chips::measure(args.calibration.as_deref())?];
+        let text = [proving::measure()?, chips::measure(Some(&args.calibration))?];
         report.section(report::Section::Proving, &text.join("\n\n"));
     }
     report.save(&args.out)?;

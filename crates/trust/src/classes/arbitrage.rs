@@ -1,6 +1,7 @@
 //! Whether a chip earns more as several of other classes.
 
 use super::joins::Join;
+use super::pools::Prices;
 use super::table::{Row, Rows};
 use ionet_core::ChipClass;
 
@@ -47,8 +48,9 @@ pub fn listed(chips: &[(ChipClass, u64)]) -> String {
 }
 
 /// Fails if any chip of the table, at its typical rates, earns more as several, of other classes or
-/// its own.
-pub fn arbitrage(rows: &Rows) -> Result<(), Arbitrage> {
+/// its own, in any pools at these prices. What is earned is weight times price.
+pub fn arbitrage(rows: &Rows, prices: &Prices) -> Result<(), Arbitrage> {
+    let rows = rows.priced(prices);
     rows.rows().try_for_each(|chip| {
         let mut others: Vec<&Row> = rows.rows().collect();
         others.sort_by_key(|row| (std::cmp::Reverse(row.weight), row.class));
@@ -90,7 +92,9 @@ impl Search<'_> {
             if count > 0 {
                 self.poses.push((first.class, count));
             }
-            self.branch(rest, after, earned + first.weight * count)?;
+            // A sum that does not fit is more than any honest earning, too.
+            let earns = earned.saturating_add(first.weight.saturating_mul(count));
+            self.branch(rest, after, earns)?;
             if count > 0 {
                 self.poses.pop();
             }

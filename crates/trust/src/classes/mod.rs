@@ -17,26 +17,41 @@
 //! more than the linear programme says: two thirds of an identity earn nothing. What one chip can
 //! imitate must be worth no more than the whole.
 //!
-//! A chip cannot answer for its own class and a smaller one: memory has no spread, so its own takes
-//! all of it. The other way round, [`joins`] asks for chips that earn more as one than apart.
-//! Weights that pass both exist only while regions of classes are far enough apart; those here were
-//! chosen so (see the data).
+//! A chip's own class is among those that it may answer for. It never pays: memory has no spread,
+//! so its own class takes all of it, and every class needs some. The other way round, [`joins`]
+//! asks for chips that earn more as one than apart, over the links that they have.
+//!
+//! What is earned is weight times what the class's pool pays for a unit of it ([`Prices`]): with
+//! other prices the same questions are asked again, also across pools. Weights that pass exist only
+//! while regions of classes are far enough apart; classes that reach each other's least must be
+//! paid alike. Those in the data were chosen so.
+//!
+//! Not in the check: faster kernels than those that rates were measured with. A chip is taken to do
+//! what is typical of it by the same work, and a sheet's row takes half of the peak for that.
+//! [`joins`] says what else is not.
 //!
 //! A class that needs nothing has no bound at all, so no such row is read: processors are not in
 //! the table, and must be paid by proven rate or not at all.
 
 mod arbitrage;
+mod crossing;
+mod file;
 mod joins;
+mod pools;
+mod sheet;
 mod table;
 
 pub use arbitrage::{Arbitrage, Combination, arbitrage, listed};
-pub use joins::{Join, cheapest_join, joins};
-pub use table::{Row, Rows, Source, TableError, TableMistake, VALUE_MAX};
+pub use crossing::crossing;
+pub use joins::{Host, Join, cheapest_join, joins};
+pub use pools::{NoPool, PRICE_MAX, Pool, Prices};
+pub use sheet::Sheet;
+pub use table::{Mistake, Row, Rows, Source, TableError, VALUE_MAX};
 
 use ionet_core::ChipClass;
 
 /// The data that this version knows.
-pub const CALIBRATION: &str = include_str!("../../data/calibration.txt");
+pub const CALIBRATION: &str = include_str!("../../data/calibration.toml");
 
 /// What was proven of a chip. A rate that was not proven is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,21 +1,20 @@
-//! Calibration data as text: one row a line, strictly read, written in one way.
+//! The table of classes.
 
+use super::file;
+use super::pools::{Pool, Prices};
+use super::sheet::Sheet;
 use ionet_core::ChipClass;
 use std::collections::BTreeMap;
-use std::fmt::{self, Write};
+use std::fmt;
 
-/// Most bytes of the file.
-const TEXT_BYTES_MAX: usize = 1 << 20;
-/// Largest rate or weight, in the file's units: products of two stay far below 2^128.
+/// Largest figure, in the file's units: products of two stay far below 2^128.
 pub const VALUE_MAX: u64 = 1_000_000_000;
-/// Longest source.
-const SOURCE_BYTES_MAX: usize = 256;
 
 /// Where figures come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Public figures, times the factors that the file states: claimed.
-    DataSheet(String),
+    /// Published figures, times the factors of [`Sheet`]: claimed.
+    DataSheet(Sheet),
     /// Date, machine, command and kernel.
     Measured(String),
 }
@@ -25,6 +24,8 @@ pub enum Source {
 pub struct Row {
     /// Which.
     pub class: ChipClass,
+    /// Whose rewards it divides.
+    pub pool: Pool,
     /// Billions of multiply-adds of bytes a second.
     pub integer: u64,
     /// Billions of multiply-adds of half bytes a second.
@@ -38,7 +39,7 @@ pub struct Row {
     pub link: u64,
     /// Thousandths below the typical rate that still are of the class.
     pub spread: u64,
-    /// What a device of the class is paid, against the others.
+    /// What a device of the class is paid, against the others of its pool.
     pub weight: u64,
     /// Where the rates come from.
     pub source: Source,
@@ -59,45 +60,92 @@ impl Row {
         let low = |rate: u64| (u128::from(rate) * u128::from(rest) / 1000) as u64;
         [low(integer), low(matrix), low(stream), bytes]
     }
+
+    /// What was measured of a class that stands in a file, to be appended to it.
+    pub fn appended(&self) -> String {
+        file::measured_text(self)
+    }
 }
 
-/// What is wrong with a line.
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { class, integer, matrix, stream, memory, link, spread, weight, .. } = self;
+        let (kind, words) = match &self.source {
+            Source::DataSheet(sheet) => ("data sheet", &sheet.source),
+            Source::Measured(words) => ("measured", words),
+        };
+        write!(f, "{class} | {integer} | {matrix} | {stream} | {memory} | {link} | {spread}")?;
+        write!(f, " | {weight} | {kind}: {words}")
+    }
+}
+
+/// Why a table is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TableMistake {
+pub enum TableError {
     /// Too long a file.
-    #[error("more than {TEXT_BYTES_MAX} bytes")]
-    Long,
-    /// Not nine fields.
-    #[error("{0} fields, not 9")]
-    Fields(usize),
-    /// No such class.
-    #[error("class `{0}` is not in the catalogue")]
-    Class(String),
-    /// Not a plain number in range: no class needs nothing, and nobody is paid for nothing.
-    #[error("`{0}` is not a number from 1 to {VALUE_MAX}")]
-    Number(String),
-    /// No room below, or none above.
-    #[error("spread {0} is not from 1 to 999")]
-    Spread(u64),
-    /// Neither measured nor of a data sheet, or too long.
-    #[error("source `{0}` is neither `data-sheet ..` nor `measured ..`")]
-    Source(String),
-    /// The class stands in the table already.
-    #[error("class `{0}` stands in the table twice")]
-    Twice(ChipClass),
-    /// What was measured does not give way to a claim.
-    #[error("class `{0}` was measured: a data sheet does not take its place")]
-    Claim(ChipClass),
+    #[error("more than {0} bytes")]
+    Long(usize),
+    /// Too many rows.
+    #[error("more than {0} rows")]
+    Rows(usize),
+    /// Not TOML of this form; it says where.
+    #[error("{0}")]
+    Form(String),
+    /// A row that cannot be.
+    #[error("{kind} {}, `{name}`, {field}: {mistake}", at + 1)]
+    Row {
+        /// `class` or `measured`.
+        kind: &'static str,
+        /// Which of its kind, from 0.
+        at: usize,
+        /// The class that it names.
+        name: String,
+        /// Where in it.
+        field: &'static str,
+        /// What is wrong there.
+        mistake: Mistake,
+    },
 }
 
-/// A line that is wrong.
+/// What is wrong with a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {mistake}")]
-pub struct TableError {
-    /// Which, from 1.
-    pub line: usize,
-    /// How.
-    pub mistake: TableMistake,
+pub enum Mistake {
+    /// No such class.
+    #[error("not in the catalogue")]
+    Class,
+    /// It stands in the table already.
+    #[error("stands in the table twice")]
+    Twice,
+    /// Measured, but not in the table.
+    #[error("measured, and no class of the table")]
+    Unclaimed,
+    /// No name of a pool.
+    #[error("{}", super::pools::NoPool)]
+    Pool,
+    /// Out of range: no class needs nothing, and nobody is paid for nothing.
+    #[error("{0} is not from 1 to {VALUE_MAX}")]
+    Number(i64),
+    /// What follows from a sheet is out of range.
+    #[error("{0} follows, which is not from 1 to {VALUE_MAX}")]
+    Follows(u64),
+    /// No room below, or none above.
+    #[error("{0} is not from 1 to 999")]
+    Spread(i64),
+    /// More than there is.
+    #[error("not less than the published {0}")]
+    Memory(u64),
+    /// Neither measured nor of a data sheet, or both.
+    #[error("one of a sheet and of measured rates is needed")]
+    Sources,
+    /// Not a day.
+    #[error("not a day as 2026-12-01")]
+    Date,
+    /// Empty, long or not plain.
+    #[error("not plain text of at most 256 characters, without quotation marks")]
+    Words,
+    /// What was measured does not give way to a claim.
+    #[error("was measured: a data sheet does not take its place")]
+    Claim,
 }
 
 /// The table, ordered by class, each once.
@@ -105,24 +153,10 @@ pub struct TableError {
 pub struct Rows(BTreeMap<ChipClass, Row>);
 
 impl Rows {
-    /// Reads text; empty lines, and those that begin with `#`, say nothing.
+    /// Reads TOML as `data/calibration.toml` has it. Of several measured rows of a class the last
+    /// one counts.
     pub fn parse(text: &str) -> Result<Self, TableError> {
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(TableError { line: 1, mistake: TableMistake::Long });
-        }
-        let mut rows = Self::default();
-        for (number, line) in text.lines().enumerate() {
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let mistake = |mistake| TableError { line: number + 1, mistake };
-            let row = row(line).map_err(mistake)?;
-            if rows.0.contains_key(&row.class) {
-                return Err(mistake(TableMistake::Twice(row.class)));
-            }
-            rows.0.insert(row.class, row);
-        }
-        Ok(rows)
+        file::parse(text)
     }
 
     /// All rows.
@@ -136,77 +170,42 @@ impl Rows {
     }
 
     /// Puts a row in, in place of an older one of its class.
-    pub fn merge(&mut self, row: Row) -> Result<(), TableMistake> {
+    pub fn merge(&mut self, row: Row) -> Result<(), TableError> {
+        let wrong = |field, mistake| TableError::Row {
+            kind: "class",
+            at: 0,
+            name: row.class.to_string(),
+            field,
+            mistake,
+        };
         let measured = |row: &Row| matches!(row.source, Source::Measured(_));
         if self.get(row.class).is_some_and(measured) && !measured(&row) {
-            return Err(TableMistake::Claim(row.class));
+            return Err(wrong("sheet", Mistake::Claim));
         }
-        // What cannot be read again is not put in.
-        let text = row.to_string();
-        if self::row(&text)? != row {
-            return Err(TableMistake::Source(text));
+        // What cannot be read again is not put in: neither words that break the text, nor rates
+        // that do not follow from their sheet.
+        if Self::parse(&file::class_text(&row))?.get(row.class) != Some(&row) {
+            return Err(wrong("sheet", Mistake::Sources));
         }
-        self.0.insert(row.class, row);
+        self.put(row);
         Ok(())
+    }
+
+    pub(super) fn put(&mut self, row: Row) {
+        self.0.insert(row.class, row);
     }
 
     /// As text, without remarks: reading it gives the same table.
     pub fn write(&self) -> String {
-        self.rows().fold(String::new(), |mut text, row| {
-            let _ = writeln!(text, "{row}");
-            text
-        })
+        self.rows().map(file::class_text).collect::<Vec<_>>().join("\n")
     }
-}
 
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { class, integer, matrix, stream, memory, link, spread, weight, source } = self;
-        let (kind, words) = match source {
-            Source::DataSheet(words) => ("data-sheet", words),
-            Source::Measured(words) => ("measured", words),
-        };
-        write!(f, "{class} | {integer} | {matrix} | {stream} | {memory} | {link} | {spread}")?;
-        write!(f, " | {weight} | {kind} {words}")
-    }
-}
-
-fn row(line: &str) -> Result<Row, TableMistake> {
-    let fields: Vec<&str> = line.split(" | ").collect();
-    let [class, integer, matrix, stream, memory, link, spread, weight, source] = fields[..] else {
-        return Err(TableMistake::Fields(fields.len()));
-    };
-    let spread = number(spread)?;
-    if spread > 999 {
-        return Err(TableMistake::Spread(spread));
-    }
-    Ok(Row {
-        class: class.parse().map_err(|_| TableMistake::Class(class.to_owned()))?,
-        integer: number(integer)?,
-        matrix: number(matrix)?,
-        stream: number(stream)?,
-        memory: number(memory)?,
-        link: number(link)?,
-        spread,
-        weight: number(weight)?,
-        source: read_source(source)?,
-    })
-}
-
-/// Digits only, and no zero before them: one way to write each.
-fn number(text: &str) -> Result<u64, TableMistake> {
-    let read = text.parse().ok().filter(|n: &u64| n.to_string() == text);
-    read.filter(|n| (1..=VALUE_MAX).contains(n)).ok_or(TableMistake::Number(text.to_owned()))
-}
-
-fn read_source(text: &str) -> Result<Source, TableMistake> {
-    let wrong = || TableMistake::Source(text.chars().take(80).collect());
-    if text.len() > SOURCE_BYTES_MAX || text.contains(char::is_control) {
-        return Err(wrong());
-    }
-    match text.split_once(' ') {
-        Some(("data-sheet", words)) => Ok(Source::DataSheet(words.to_owned())),
-        Some(("measured", words)) => Ok(Source::Measured(words.to_owned())),
-        _ => Err(wrong()),
+    /// The same, with weights that say what each class earns at these prices.
+    pub(super) fn priced(&self, prices: &Prices) -> Self {
+        let mut rows = self.clone();
+        for row in rows.0.values_mut() {
+            row.weight *= prices.of(&row.pool);
+        }
+        rows
     }
 }

@@ -188,7 +188,7 @@ fn head6(address: u128, bits: u8) -> u128 {
 }
 
 /// `2026-11-24`: four, two and two digits.
-fn is_date(text: &str) -> bool {
+pub(crate) fn is_date(text: &str) -> bool {
     text.len() == 10
         && text.bytes().enumerate().all(|(at, b)| match at {
             4 | 7 => b == b'-',

@@ -14,6 +14,7 @@ mod underneath;
 
 pub use duplicates::Duplicates;
 pub use fingerprint::{Fingerprint, PRINTS_MAX, Purpose, Salt};
+pub(crate) use hosting::is_date;
 pub use hosting::{Hosting, HostingError, Provider, RANGES_MAX, built_in};
 pub use recorded::{RECORDED, Rates, Recorded, rates};
 pub use region::{Landmark, LandmarkError, Measured, Nowhere, Ruling, rule_out};
