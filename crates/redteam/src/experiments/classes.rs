@@ -38,7 +38,7 @@ pub(super) fn poses() -> Section {
     section
 }
 
-/// Several weak chips as one: that the protocol takes it for rounds, and what it costs by all rates.
+/// Several weak chips as one: the protocol takes it for rounds; what it costs by all rates.
 pub(super) fn joined(effort: Effort) -> Section {
     let mut section = Section::new(
         Basis::Partly("joins of 2, 4 and 8 that prove rounds as one"),

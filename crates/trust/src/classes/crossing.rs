@@ -1,22 +1,22 @@
 //! How much of a pass over memory has to come in over a chip's ports.
 
 /// Bytes that a chip takes in during one pass over `all` bytes, at the least, so that it holds
-/// `held` of them after it as before: `held (all - held) / (2 all)`, rounded down. Between `k` chips
-/// that hold equal parts, `all (1 - 1/k) / 2` cross in all.
+/// `held` of them after it as before: `held (all - held) / (2 all)`, rounded down. Between `k`
+/// chips that hold equal parts, `all (1 - 1/k) / 2` cross in all.
 ///
 /// Why ([`crate::memory`] has the pass): the pairs of a pass follow from the root over all pages of
 /// the pass before, so which pages a chip keeps, and of which it keeps copies, is settled before
-/// anybody knows a pair. Of the `n / 2` pairs, about `h^2 n / 2` then have both pages at a chip that
-/// holds a share `h`: these it mixes by itself, to `h^2 n` new pages. Every other new page that it
-/// holds came in, or was mixed with a page that came in; and one page that comes in makes two new
-/// ones at most. So at least `(h - h^2) n / 2` pages come in, whoever sends them, whether or not
-/// others hold copies. With copies (shares that add up to more than one) less crosses and more is
-/// streamed; the bound stands for each chip.
+/// anybody knows a pair. Of the `n / 2` pairs, about `h^2 n / 2` then have both pages at a chip
+/// that holds a share `h`: these it mixes by itself, to `h^2 n` new pages. Every other new page
+/// that it holds came in, or was mixed with a page that came in; and one page that comes in makes
+/// two new ones at most. So at least `(h - h^2) n / 2` pages come in, whoever sends them, whether
+/// or not others hold copies. With copies (shares that add up to more than one) less crosses and
+/// more is streamed; the bound stands for each chip.
 ///
 /// That a page comes in as 512 bytes: pages grow from a cipher and are mixed by an invertible
 /// function, so there is nothing to compress. That half of a pair cannot be told in fewer bytes is
-/// an assumption on the mixing: sixteen words of each page meet in four half rounds, and to exchange
-/// what these need of each other takes more words than to send the sixteen.
+/// an assumption on the mixing: sixteen words of each page meet in four half rounds, and to
+/// exchange what these need of each other takes more words than to send the sixteen.
 ///
 /// Not in it: digests of leaves that others hash further (a sixteenth at most). Nor the first
 /// passes of a trial, in which copies that grew from the seed for nothing thin out: of a share `h`

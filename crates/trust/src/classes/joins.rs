@@ -16,13 +16,13 @@
 //! counted as if they reached all, are in the joiners' favour.
 //!
 //! What is left is a covering problem in whole numbers, over three resources: both rates, and pages
-//! held. [`cheapest_join`] branches over classes; a branch ends where even the cheapest chip for one
-//! resource cannot fill it below what was found. It takes sets of several classes.
+//! held. [`cheapest_join`] branches over classes; a branch ends where even the cheapest chip for
+//! one resource cannot fill it below what was found. It takes sets of several classes.
 //!
 //! Not in the check: the memory of the machine around the cards, which costs nobody a weight. A
 //! processor that mixes and hashes as fast as its memory is one more chip that holds pages
-//! ([`Host`]). Beside cards with slow memory it holds most of them, and then only rates tell classes
-//! apart. No weights are free of gain then; the red team's page says who gains.
+//! ([`Host`]). Beside cards with slow memory it holds most of them, and then only rates tell
+//! classes apart. No weights are free of gain then; the red team's page says who gains.
 
 use super::arbitrage::Arbitrage;
 use super::pools::Prices;
