@@ -7,8 +7,7 @@ use crate::report::{Basis, Section};
 use crate::workers::Joined;
 use crate::world::{World, trial};
 use ionet_trust::classes::{
-    CALIBRATION, Host, Prices, Row, Rows, Source, VALUE_MAX, arbitrage, cheapest_join, joins,
-    listed,
+    CALIBRATION, Row, Rows, VALUE_MAX, arbitrage, cheapest_join, joins, listed,
 };
 
 /// A18: which chip passes for which dearer class, by which rates.
@@ -33,12 +32,12 @@ pub(super) fn poses() -> Section {
         section.must(format!("{} passes by all four for: {all}", chip.class), all == "none");
         section.row(&[&chip.class, &passes(1), &passes(2), &all]);
     }
-    let checked = arbitrage(&rows, &Prices::default());
+    let checked = arbitrage(&rows);
     section.must(format!("no chip earns more as several others: {checked:?}"), checked.is_ok());
     section
 }
 
-/// Several weak chips as one: that the protocol takes it for rounds, and what it costs by all rates.
+/// Several weak chips as one: the protocol takes it for rounds; what it costs by all rates.
 pub(super) fn joined(effort: Effort) -> Section {
     let mut section = Section::new(
         Basis::Partly("joins of 2, 4 and 8 that prove rounds as one"),
@@ -49,8 +48,6 @@ pub(super) fn joined(effort: Effort) -> Section {
             "cheapest by both units",
             "earn apart",
             "cheapest over their links",
-            "earn apart",
-            "cheapest beside a server's memory",
             "earn apart",
         ],
     );
@@ -63,52 +60,25 @@ pub(super) fn joined(effort: Effort) -> Section {
             .must(format!("{chips} joined chips prove rounds as one (known)"), judged[0].passes());
     }
     let rows = Rows::parse(CALIBRATION).expect("the built-in data is right");
-    let (units, prices) = (by_units(&rows), Prices::default());
-    let mut gains = Vec::new();
+    // As if nothing had to cross, and nobody's memory were asked for.
+    let mut units = Rows::default();
+    for row in rows.rows() {
+        let freely = Row { stream: VALUE_MAX, memory: 1, link: VALUE_MAX, ..row.clone() };
+        units.merge(freely).expect("a row");
+    }
     for target in rows.rows() {
-        let mut join = |rows: &Rows, host: Option<Host>| match cheapest_join(
-            rows,
-            &prices,
-            target.class,
-            host,
-        ) {
+        let cells = [&units, &rows].map(|rows| match cheapest_join(rows, target.class) {
             Ok(Some(join)) => {
-                let wins = join.apart < join.earns;
-                if wins && host.is_some() {
-                    gains.push(target.class.to_string());
-                }
-                let mark = if wins { " **wins**" } else { "" };
-                (listed(&join.chips), format!("{}{mark}", join.apart))
+                let wins = if join.apart < join.earns { " **wins**" } else { "" };
+                (listed(&join.chips), format!("{}{wins}", join.apart))
             }
             Ok(None) => ("none".to_owned(), "-".to_owned()),
             Err(error) => (error.to_string(), "?".to_owned()),
-        };
-        let [units, links, beside] =
-            [(&units, None), (&rows, None), (&rows, Some(Host::SERVER))].map(|(r, h)| join(r, h));
-        section.row(&[
-            &target.class,
-            &target.weight,
-            &units.0,
-            &units.1,
-            &links.0,
-            &links.1,
-            &beside.0,
-            &beside.1,
-        ]);
+        });
+        let [units, links] = cells;
+        section.row(&[&target.class, &target.weight, &units.0, &units.1, &links.0, &links.1]);
     }
-    let checked = joins(&rows, &prices);
+    let checked = joins(&rows);
     section.must(format!("nobody earns more by joining: {checked:?}"), checked.is_ok());
-    section.must(format!("gain beside a server's memory (known): {gains:?}"), !gains.is_empty());
     section
-}
-
-/// As if nothing had to cross, and nobody's memory were asked for.
-fn by_units(rows: &Rows) -> Rows {
-    let mut units = Rows::default();
-    for row in rows.rows() {
-        let source = Source::Measured("of both units alone".to_owned());
-        let (stream, link) = (VALUE_MAX, VALUE_MAX);
-        units.merge(Row { stream, link, memory: 1, source, ..row.clone() }).expect("a row");
-    }
-    units
 }
