@@ -41,7 +41,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "proofs", run: record::proofs, seeds: record::proofs_seeds, bytes_max: 8_192 },
     Target { name: "promise", run: record::promise, seeds: record::promise_seeds, bytes_max: 512 },
     Target { name: "replay", run: replay::replay, seeds: replay::seeds, bytes_max: 32_768 },
-    Target { name: "classes", run: text::classes, seeds: text::classes_seeds, bytes_max: 4_096 },
+    Target { name: "classes", run: text::classes, seeds: text::classes_seeds, bytes_max: 16_384 },
     Target { name: "hosting", run: text::hosting, seeds: text::hosting_seeds, bytes_max: 4_096 },
     Target { name: "names", run: text::names, seeds: text::names_seeds, bytes_max: 128 },
     Target {
