@@ -16,7 +16,7 @@ use ionet_api::{
     Receipt, RefusedReceipt, Vouched,
 };
 use ionet_core::{
-    ChainRef, ChipClass, ClusterId, ClusterSpec, DeviceId, Inventory, Verdict, Wallet,
+    ChainRef, Chip, ChipClass, ClusterId, ClusterSpec, DeviceId, Inventory, Verdict, Wallet,
 };
 use ionet_trust::inside::Served;
 use ionet_wire::message::{Purpose, SignedReceipt};
@@ -99,6 +99,15 @@ pub struct Prover {
     pub verdict: Option<Verdict>,
 }
 
+/// What came of a trial for a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The chips that it had when it was asked: of others the verdict says nothing.
+    pub chips: Vec<Chip>,
+    /// What came of it.
+    pub verdict: Verdict,
+}
+
 /// What the loop is asked to do.
 #[derive(Debug)]
 pub enum Request {
@@ -170,7 +179,7 @@ pub enum Request {
     /// Take note of what came of a trial, for at most [`JUDGED_AT_ONCE_MAX`] devices.
     JudgeAll {
         /// What came of it.
-        verdicts: BTreeMap<DeviceId, Verdict>,
+        verdicts: BTreeMap<DeviceId, Judged>,
         /// The answer.
         reply: Reply<()>,
     },
@@ -428,10 +437,10 @@ impl Control {
     }
 
     /// The same for all devices of a trial, some hundreds in each write to the log. Devices that
-    /// are not enrolled any more are passed over.
+    /// are not enrolled any more, or have other chips by now, are passed over.
     pub async fn judge_all(
         &self,
-        mut verdicts: BTreeMap<DeviceId, Verdict>,
+        mut verdicts: BTreeMap<DeviceId, Judged>,
     ) -> Result<(), ControlError> {
         while !verdicts.is_empty() {
             let rest = verdicts.keys().nth(JUDGED_AT_ONCE_MAX).copied();

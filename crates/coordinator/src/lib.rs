@@ -28,7 +28,7 @@ pub mod trial;
 
 pub use clock::{Clock, NowMs};
 pub use config::{Config, ConfigError};
-pub use control::{Control, ControlError, DeviceStream};
+pub use control::{Control, ControlError, DeviceStream, Judged};
 pub use coordinator::{Coordinator, CoordinatorError, Surroundings};
 pub use leader::LeaderError;
 

@@ -163,15 +163,27 @@ impl<K: Kernel> Prover<K> {
 
     /// What to send after it.
     pub fn open(&mut self, asked: &[Opening]) -> Result<Proof, OpenError<K::Error>> {
+        let lows: Vec<Low> =
+            asked.iter().map(|opening| self.low(*opening)).collect::<Result<_, _>>()?;
+        // All rows in one product: B is read once for many of them.
+        let side = self.chain.shape().side();
+        let rows: usize = lows.iter().map(|low| low.rows.len()).sum();
+        let (mut all, mut product) = (Vec::with_capacity(rows), vec![0; rows]);
+        lows.iter().for_each(|low| all.extend_from_slice(&low.rows));
+        self.kernel.product(&all, &mut product).map_err(OpenError::Kernel)?;
+        let mut rest = &product[..];
         let mut opened = Vec::with_capacity(asked.len());
-        for opening in asked {
-            opened.push(self.leaf(*opening)?);
+        for low in &lows {
+            let (own, after) = rest.split_at(low.rows.len());
+            debug_assert!(own.len().is_multiple_of(side));
+            opened.push(self.leaf(low, own));
+            rest = after;
         }
         Ok(Proof { roots: self.chain.roots().to_vec(), opened })
     }
 
-    /// A leaf with its path: the leaves beside it in its low tree are computed again.
-    fn leaf(&mut self, opening: Opening) -> Result<Opened, OpenError<K::Error>> {
+    /// What a leaf's low tree is computed from.
+    fn low(&self, opening: Opening) -> Result<Low, OpenError<K::Error>> {
         let (shape, round) = (self.chain.shape(), opening.round);
         let inside = opening.place.row < shape.side() && opening.place.segment < shape.segments();
         let known = self.trunks.get(round as usize).zip(self.chain.seed(round));
@@ -187,16 +199,31 @@ impl<K: Kernel> Prover<K> {
         for (n, row) in rows.chunks_mut(side).enumerate() {
             seed.row(shape, top + n, row);
         }
-        let mut product = vec![0; rows.len()];
-        self.kernel.product(&rows, &mut product).map_err(OpenError::Kernel)?;
+        Ok(Low { round, index, first, top, rows })
+    }
+
+    /// A leaf with its path, from the product of its low tree's rows.
+    fn leaf(&self, low: &Low, product: &[i32]) -> Opened {
+        let (shape, trunk) = (self.chain.shape(), &self.trunks[low.round as usize]);
+        let Low { round, index, first, top, .. } = *low;
         let skip = first - top * shape.segments();
-        let entries = &product[skip * shape.width()..][..leaves * shape.width()];
-        let low = Tree::new(hashes(shape, round, first, entries));
-        let mut path = low.path(index - first);
+        let entries = &product[skip * shape.width()..][..(1 << trunk.height()) * shape.width()];
+        let mut path = Tree::new(hashes(shape, round, first, entries)).path(index - first);
         path.extend(trunk.path(index));
         let values = entries[(index - first) * shape.width()..][..shape.width()].to_vec();
-        Ok(Opened { values, path })
+        Opened { values, path }
     }
+}
+
+/// The leaves beside one that is opened, up to the part of the tree that was kept.
+struct Low {
+    round: u32,
+    /// The opened leaf's number, and that of the first beside it.
+    index: usize,
+    first: usize,
+    /// The first row of A in question, and all of them.
+    top: usize,
+    rows: Vec<i8>,
 }
 
 /// The hashes of consecutive leaves, the first of which is number `first`.

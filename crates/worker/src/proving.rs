@@ -25,7 +25,7 @@ use ionet_wire::prove::{self, FromProver, ToProver};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as std_mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
@@ -93,6 +93,14 @@ impl Proving {
     fn has_matrix_units(&self) -> bool {
         let matrix = |unit: &Unit| matches!(unit, Unit::Chip { matrix: true, .. });
         !self.chips.is_empty() && self.chips.iter().all(matrix)
+    }
+
+    /// Threads of the processor for each chip's openings: all open at once.
+    fn threads(&self) -> usize {
+        match (&self.processor, self.chips.len()) {
+            (Unit::Processor { threads }, chips) => (threads / chips.max(1)).max(1),
+            (Unit::Chip { .. }, _) => 1,
+        }
     }
 
     /// The turn of the chip with this number; why not, if it cannot be had.
@@ -234,7 +242,7 @@ async fn talk(
     let (steps, told) = std_mpsc::sync_channel(TASKS_MAX + 2);
     let stop = Arc::new(StopOnDrop::default());
     let key = proving_key(ChipId { device: agent.key.id(), number });
-    let work = Work::new(key, told, said, stop.0.clone());
+    let work = Work::new(key, told, said, stop.0.clone(), agent.proving.threads());
     let chip = agent.proving.chips.get(usize::from(number)).cloned();
     let run = move || work.run(chip.as_ref());
     std::thread::Builder::new().name("prover".to_owned()).spawn(run)?;
@@ -259,7 +267,7 @@ async fn talk(
                 _ => return Err(TrialError::Order("after a commitment comes the next task")),
             }
         }
-        let _ = steps.send(Step::Work { number, beacon });
+        let _ = steps.send(Step::Work { number, beacon, came: Instant::now() });
         let message = unless_hindered(agent, heard(&mut saying, "commitment")).await?;
         committed += usize::from(matches!(message, FromProver::Commitment { .. }));
         frame::write(send, &message).await?;

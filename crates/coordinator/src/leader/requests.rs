@@ -2,7 +2,7 @@
 
 use super::Leader;
 use super::apply::no_capacity;
-use crate::control::{ControlError, DeviceStream, Prover, Reply, Request};
+use crate::control::{ControlError, DeviceStream, Judged, Prover, Reply, Request};
 use crate::present::{lease_expiry, lease_terms};
 use crate::{START_ALLOWANCE_S, seal, sessions};
 use ionet_api::{Cluster, Device, Quote, QuotedDevice};
@@ -10,6 +10,7 @@ use ionet_core::{Amount, ClusterId, ClusterSpec, DeviceId, Role, Verdict, Wallet
 use ionet_network::{Command, DeviceState, EndReason, QuoteError, quote};
 use ionet_units::{BaseUnits, Bps};
 use ionet_wire::message::{Open, Purpose};
+use std::collections::BTreeMap;
 
 impl Leader {
     /// Does what is asked; whether it may have changed anything.
@@ -38,8 +39,9 @@ impl Leader {
             Request::Judge { device, verdict, reply } => {
                 let _ = reply.send(self.judge(device, verdict).await);
             }
-            Request::JudgeAll { mut verdicts, reply } => {
+            Request::JudgeAll { verdicts, reply } => {
                 let now = self.clock.now();
+                let mut verdicts = self.of_these_chips(verdicts);
                 for (device, verdict) in &mut verdicts {
                     self.with_sightings(now, *device, verdict);
                 }
@@ -138,6 +140,20 @@ impl Leader {
         }
         self.apply(now, Command::Drain { device: id, drain }, None).await?;
         self.publish_device(now, id).ok_or(missing)
+    }
+
+    /// Verdicts of devices that still have the chips which were asked. A device may come back with
+    /// others while a trial lasts: what fewer proved is none of them.
+    fn of_these_chips(&self, judged: BTreeMap<DeviceId, Judged>) -> BTreeMap<DeviceId, Verdict> {
+        let same = |(device, judged): (DeviceId, Judged)| {
+            let known = self.facts.devices.get(&device)?;
+            let same = known.inventory.chips == judged.chips;
+            if !same {
+                tracing::warn!(%device, "came back with other chips: its trial is of no use");
+            }
+            same.then_some((device, judged.verdict))
+        };
+        judged.into_iter().filter_map(same).collect()
     }
 
     fn provers(&self) -> Vec<Prover> {

@@ -4,11 +4,11 @@ use super::ask::{self, Assignment, Offers};
 use super::shelf::{Promised, State};
 use super::talk::{Phase, Questions, Said, Talk};
 use super::{Trials, TrialsError};
-use crate::control::Prover;
+use crate::control::{Judged, Prover};
 use ionet_core::{ChipId, DeviceId, Quantity, Task, TrialId, Verdict};
 use ionet_trust::record::{
-    Answer, Entry, Lane, Mark, Outcome, Question, Record, Start, anchor_text, encode_proof,
-    figures, quantities,
+    ASSIGNMENTS_MAX, Answer, Entry, Lane, Mark, Outcome, Question, Record, Start, anchor_text,
+    encode_proof, figures, quantities,
 };
 use ionet_trust::verdict::{Claim, Finding, Miss, Trial, judge};
 use ionet_trust::{Challenge, Secret, proving_key};
@@ -71,7 +71,11 @@ impl Trials {
         self.state = state;
         let verdicts = self.verdicts(&record, &held, &devices);
         self.count(&record);
-        self.control.judge_all(verdicts.clone()).await?;
+        let judged = |prover: &Prover| {
+            let verdict = verdicts.get(&prover.device)?.clone();
+            Some((prover.device, Judged { chips: prover.inventory.chips.clone(), verdict }))
+        };
+        self.control.judge_all(devices.iter().filter_map(judged).collect()).await?;
         held.phases.send_replace(Phase::Judged(Arc::new(verdicts)));
         let goodbye = async { while held.talks.join_next().await.is_some() {} };
         let _ = timeout(GOODBYE_MAX, goodbye).await;
@@ -137,6 +141,10 @@ impl Trials {
             let offers = Offers::of(&link.features);
             let asked = ask::assignment(&self.settings, &self.rows, &prover.inventory, offers);
             let group = assignments.iter().position(|known| **known == asked);
+            if group.is_none() && assignments.len() == ASSIGNMENTS_MAX {
+                tracing::warn!(device = %prover.device, "a record holds no more lists of tasks");
+                continue;
+            }
             let group = group.unwrap_or_else(|| {
                 assignments.push(Arc::new(asked));
                 assignments.len() - 1
@@ -341,7 +349,8 @@ fn unshown(tasks: &[Task], chips: usize, findings: &[Finding]) -> Vec<Finding> {
     let asked = tasks.iter().flat_map(|task| quantities(task));
     let shown = |quantity| findings.iter().filter(|f| f.quantity == quantity).count();
     let lacking = asked.filter(|quantity| (1..chips).contains(&shown(**quantity)));
-    lacking.map(|q| Finding { quantity: *q, result: Err(Miss::Declined) }).collect()
+    // Not as if it had declined: what all of its chips proved before would be worth all of it.
+    lacking.map(|q| Finding { quantity: *q, result: Err(Miss::Silent) }).collect()
 }
 
 /// What a record says of one chip, in the words of verdicts.
@@ -365,4 +374,32 @@ fn findings(record: &Record, entry: &Entry) -> Vec<Finding> {
         findings.extend(quantities(task).iter().map(missed));
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ionet_core::Units;
+
+    #[test]
+    fn what_one_chip_of_several_did_not_show_is_missing_and_not_merely_declined() {
+        let rounds =
+            Task::Multiply { units: Units::Integer, side: 64, width: 16, openings: 32, time_ms: 1 };
+        let passes = Task::Stream { bytes: 1 << 20, openings: 16, time_ms: 1 };
+        let shown = |quantity| Finding { quantity, result: Ok(7) };
+        // Both did the rounds; of the passes one chip did too few to show anything.
+        let found = [
+            shown(Quantity::IntegerRate),
+            shown(Quantity::IntegerRate),
+            shown(Quantity::MemoryRate),
+            shown(Quantity::MemoryBytes),
+        ];
+        let lacking = unshown(&[rounds, passes], 2, &found);
+        let silent = |quantity| Finding { quantity, result: Err(Miss::Silent) };
+        assert_eq!(lacking, [silent(Quantity::MemoryRate), silent(Quantity::MemoryBytes)]);
+        // The only chip of a device may do too little without harm.
+        assert_eq!(unshown(&[rounds, passes], 1, &found[..1]), []);
+        // None of several did any: nothing is shown, and nothing hidden.
+        assert_eq!(unshown(&[passes], 2, &[]), []);
+    }
 }

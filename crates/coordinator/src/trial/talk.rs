@@ -235,6 +235,8 @@ impl Talk {
             answer.outcome = Outcome::Withheld;
         }
         let until = Instant::now() + Duration::from_millis(self.settings.proof_ms.into());
+        // All are read before any is checked: others' checks take none of its time.
+        let mut came = Vec::new();
         for number in 0..heard.answers.len() {
             let Some((commitment, _)) = heard.answers[number].committed else { continue };
             let bytes = match self.next(heard, until).await {
@@ -244,9 +246,11 @@ impl Talk {
                     break;
                 }
             };
-            if heard.answers[number].outcome == Outcome::Late {
-                continue;
+            if heard.answers[number].outcome != Outcome::Late {
+                came.push((number, commitment, bytes));
             }
+        }
+        for (number, commitment, bytes) in came {
             let (outcome, bytes) = self.check(&questions, number, commitment, bytes).await;
             heard.answers[number].outcome = outcome;
             heard.answers[number].proof = Some(proof_hash(&bytes));

@@ -1,10 +1,10 @@
 //! Where proofs are required, a device gets work by its verdict, over restarts and with age.
 //! The trials themselves are made elsewhere: here a verdict is told as their outcome.
 
-use crate::device::Device;
+use crate::device::{Device, inventory};
 use crate::world::{ONE, Running, USDC, World, spec_of};
 use ionet_api::{DeviceStateName, StateName};
-use ionet_coordinator::ControlError;
+use ionet_coordinator::{ControlError, Judged};
 use ionet_core::{
     ChipClass, DeviceId, Measure, Provenance, Quantity, SCORE_MAX, Signal, Tier, TrialId, Verdict,
 };
@@ -30,16 +30,25 @@ fn verdict(at_ms: i64) -> Verdict {
     }
 }
 
+/// Of a device that still has the chips which were asked.
+fn judged(verdict: Verdict) -> Judged {
+    Judged { chips: inventory().chips, verdict }
+}
+
 /// A whole trial's verdicts at once, of which this device's is known and the rest strangers'.
 async fn judge_many(at: &Running, id: DeviceId, now: i64) {
     let strangers = (0..1_200u16).map(|n| {
         let mut key = [9; 32];
         key[..2].copy_from_slice(&n.to_be_bytes());
-        (DeviceId(key), verdict(now))
+        (DeviceId(key), judged(verdict(now)))
     });
     let newer = Verdict { score: 800, ..verdict(now + 1) };
-    let all = strangers.chain([(id, newer)]).collect();
+    let all = strangers.chain([(id, judged(newer))]).collect();
     at.control.judge_all(all).await.unwrap();
+    // What two chips would have proved, or one of another kind, is nothing of this one's.
+    let chips = [inventory().chips, inventory().chips].concat();
+    let others = Judged { chips, verdict: Verdict { score: 700, ..verdict(now + 2) } };
+    at.control.judge_all([(id, others)].into()).await.unwrap();
     let told = at.control.judge(id, verdict(now)).await.unwrap();
     assert_eq!(told.verdict.map(|v| v.score_judged), Some(800), "an older one changes nothing");
 }

@@ -8,7 +8,7 @@ use ionet_core::{CHIPS_PER_DEVICE_MAX, ChipId, DeviceId, TASKS_MAX, Task, TrialI
 /// Most chips in one record: more are shared out over several trials of the same beacon.
 pub const ENTRIES_MAX: usize = 1 << 20;
 /// Most lists of tasks: one a kind of chip.
-const ASSIGNMENTS_MAX: usize = 32;
+pub const ASSIGNMENTS_MAX: usize = 32;
 const MAGIC: &[u8; 8] = b"ionetrc4";
 
 /// Why bytes are no record.

@@ -17,7 +17,7 @@ mod proofs;
 mod replay;
 
 pub use adequacy::{CERTAIN, OPENINGS_MIN, PAIRS_MIN, is_weak, pieces, slips};
-pub use encode::{ENTRIES_MAX, RecordError};
+pub use encode::{ASSIGNMENTS_MAX, ENTRIES_MAX, RecordError};
 pub use proofs::{PROOF_BYTES_MAX, Proofs, encode_proof};
 pub use replay::{Disagreement, Replay, Replayed, SLOT_MS_MAX, replay};
 

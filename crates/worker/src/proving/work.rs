@@ -44,8 +44,8 @@ pub(super) enum Plan {
 pub(super) enum Step {
     /// These tasks will come, in this order.
     Begin { tasks: Vec<(Task, Plan)>, unit: Unit },
-    /// The beacon of a task has come.
-    Work { number: usize, beacon: Beacon },
+    /// The beacon of a task has come: its time runs from then, whatever is still being built.
+    Work { number: usize, beacon: Beacon, came: Instant },
     /// The question has come: open what it asks for, of all tasks.
     Open { late: Beacon, secret: Secret },
 }
@@ -77,8 +77,9 @@ impl Work {
         steps: std_mpsc::Receiver<Step>,
         said: mpsc::Sender<FromProver>,
         stop: Arc<AtomicBool>,
+        threads: usize,
     ) -> Self {
-        let (kernel, matrix, streamer, done, threads) = (None, None, None, Vec::new(), 1);
+        let (kernel, matrix, streamer, done) = (None, None, None, Vec::new());
         Self { device, steps, said, stop, kernel, matrix, streamer, done, threads }
     }
 
@@ -96,16 +97,16 @@ impl Work {
         }
         // The sender is gone when the conversation is.
         let Ok(Step::Begin { tasks, unit }) = self.steps.recv() else { return };
-        if let Unit::Processor { threads } = unit {
+        if matches!(unit, Unit::Processor { .. }) {
             (self.kernel, self.matrix, self.streamer) = (None, None, None);
-            self.threads = threads;
         }
         let mut first = None;
         while let Ok(step) = self.steps.recv() {
             let went_on = match step {
                 Step::Begin { .. } => None,
-                Step::Work { number, beacon } => {
+                Step::Work { number, beacon, came } => {
                     first.get_or_insert(beacon);
+                    let beacon = (beacon, came);
                     tasks.get(number).and_then(|(t, p)| self.task(number, t, p, &unit, beacon))
                 }
                 Step::Open { late, secret } => {
@@ -128,7 +129,7 @@ impl Work {
         task: &Task,
         plan: &Plan,
         unit: &Unit,
-        beacon: Beacon,
+        beacon: (Beacon, Instant),
     ) -> Option<()> {
         let number = number as u8;
         let worked = self.work(number, task, plan, unit, beacon);
@@ -154,9 +155,9 @@ impl Work {
         task: &Task,
         plan: &Plan,
         unit: &Unit,
-        beacon: Beacon,
+        (beacon, came): (Beacon, Instant),
     ) -> Result<(Done, [u8; 32]), String> {
-        let end = Instant::now() + Duration::from_millis(task.time_ms().into());
+        let end = came + Duration::from_millis(task.time_ms().into());
         match plan {
             Plan::Skip(reason) => Err(reason.clone()),
             Plan::Products(shape) => {
@@ -280,10 +281,11 @@ mod tests {
         let tasks = [Units::Integer, Units::Matrix].map(rounds).to_vec();
         steps.send(Step::Begin { tasks, unit: unit.clone() }).unwrap();
         for number in 0..2 {
-            steps.send(Step::Work { number, beacon: Beacon([number as u8; 32]) }).unwrap();
+            let beacon = Beacon([number as u8; 32]);
+            steps.send(Step::Work { number, beacon, came: Instant::now() }).unwrap();
         }
         drop(steps);
-        Work::new(DeviceId([3; 32]), told, said, Arc::default()).run(Some(unit));
+        Work::new(DeviceId([3; 32]), told, said, Arc::default(), 1).run(Some(unit));
         [saying.blocking_recv().unwrap(), saying.blocking_recv().unwrap()]
     }
 
