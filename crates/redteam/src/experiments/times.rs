@@ -256,7 +256,7 @@ pub(super) fn coordinator(effort: Effort) -> Section {
         section.row(&[
             &format!("voids trials until a friend's {:.0} % are not asked for", share * 100.0),
             &format!("median of {} trials", tries[tries.len() / 2]),
-            &"promises on the chain without records; nobody counts them yet",
+            &"promises on the chain without records; `verify list` counts those it is told",
         ]);
     }
     for time_ms in [1_500u64, 12_000, 20_000] {
